@@ -1,0 +1,63 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Every target is built alike: Swift 6 mode, strict memory safety, warnings as errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// `Wire` alone may define types that store a span (docs/decisions/0002-lifetimes.md).
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
+func source(_ name: String, _ dependencies: [Target.Dependency] = [], extra: [SwiftSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings + extra)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: settings)
+}
+
+// MARK: C libraries, one module each
+
+let libraries: [Target] = []
+
+// MARK: ground: bytes, time values, primitives; pure
+
+let ground: [Target] = [
+    source("Wire", extra: lifetimes),
+    source("SansIO"),
+]
+
+// MARK: core: state machines; pure
+
+let core: [Target] = []
+
+// MARK: shell: the only I/O
+
+let shell: [Target] = []
+
+// MARK: programs
+
+let programs: [Target] = []
+
+// MARK: tests, mirroring Sources
+
+let testTargets: [Target] = [
+    tests("Wire", ["Wire"]),
+    tests("SansIO", ["SansIO"]),
+]
+
+let package = Package(
+    name: "KubeMesh",
+    targets: libraries + ground + core + shell + programs + testTargets
+)

@@ -1,0 +1,67 @@
+/// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address is a different value; see `unmapped`.
+package enum IPAddress: Hashable, Comparable, Sendable {
+    case v4(IPv4Address)
+    case v6(IPv6Address)
+
+    /// The address's length in bits, 32 or 128.
+    package var bitCount: Int {
+        switch self {
+        case .v4: 32
+        case .v6: 128
+        }
+    }
+
+    /// Four or sixteen bytes in network order.
+    package var bytes: [UInt8] {
+        switch self {
+        case .v4(let address): address.bytes
+        case .v6(let address): address.bytes
+        }
+    }
+
+    package var isIPv4: Bool {
+        if case .v4 = self { true } else { false }
+    }
+
+    /// The IPv4 address that an IPv4-mapped one stands for, otherwise the address itself.
+    package var unmapped: IPAddress {
+        if case .v6(let address) = self, let mapped = address.mappedIPv4 { .v4(mapped) } else { self }
+    }
+
+    /// Four or sixteen bytes in network order; any other count gives `nil`.
+    package init?(bytes: [UInt8]) {
+        switch bytes.count {
+        case 4:
+            self = .v4(IPv4Address(bytes[0], bytes[1], bytes[2], bytes[3]))
+        case 16:
+            let high = bytes[..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            let low = bytes[8...].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            self = .v6(IPv6Address(high: high, low: low))
+        default:
+            return nil
+        }
+    }
+}
+
+extension IPAddress: LosslessStringConvertible {
+    package init?(_ text: some StringProtocol) {
+        if let address = IPv4Address(text) {
+            self = .v4(address)
+        } else if let address = IPv6Address(text) {
+            self = .v6(address)
+        } else {
+            return nil
+        }
+    }
+
+    package init?(_ text: String) {
+        self.init(text[...])
+    }
+
+    package var description: String {
+        switch self {
+        case .v4(let address): address.description
+        case .v6(let address): address.description
+        }
+    }
+}
