@@ -40,7 +40,10 @@ let ground: [Target] = [
 
 // MARK: core: state machines; pure
 
-let core: [Target] = []
+let core: [Target] = [
+    source("Relay"),
+    source("Mesh", ["Wire", "SansIO"]),
+]
 
 // MARK: shell: the only I/O
 
@@ -55,6 +58,8 @@ let programs: [Target] = []
 let testTargets: [Target] = [
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
+    tests("Relay", ["Relay"]),
+    tests("Mesh", ["Mesh", "Wire", "SansIO"]),
 ]
 
 let package = Package(

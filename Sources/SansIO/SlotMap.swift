@@ -1,0 +1,67 @@
+/// Values by a small dense slot, named outside by an identifier that carries the slot in its low 16 bits and random bits
+/// above, so that a lookup is an array access and a comparison, and a stale identifier finds nothing.
+///
+/// WireGuard receiver indices (32 bits) and relay circuit identifiers (64 bits) are made so.
+package struct SlotMap<Value: Sendable>: Sendable {
+    private struct Slot: Sendable {
+        var identifier: UInt64
+        var value: Value
+    }
+
+    private var slots: [Slot?] = []
+    private var free: [Int] = []
+    private let limit: Int
+    private let identifierBits: UInt64
+    package private(set) var count = 0
+
+    /// Preconditions: `limit` is 1...65,536 and `identifierBits` is 32 or 64.
+    package init(limit: Int, identifierBits: Int) {
+        precondition((1...65_536).contains(limit) && (identifierBits == 32 || identifierBits == 64))
+        self.limit = limit
+        self.identifierBits = UInt64(identifierBits)
+    }
+
+    /// Returns the new identifier, never 0, or `nil` when all slots are taken.
+    package mutating func insert(
+        _ value: Value, using random: inout some RandomNumberGenerator
+    ) -> UInt64? {
+        let slot: Int
+        if let reused = free.popLast() {
+            slot = reused
+        } else if slots.count < limit {
+            slot = slots.count
+            slots.append(nil)
+        } else {
+            return nil
+        }
+        let randomBits = UInt64.random(in: 1..<(UInt64(1) << (identifierBits - 16)), using: &random)
+        let identifier = randomBits << 16 | UInt64(slot)
+        slots[slot] = Slot(identifier: identifier, value: value)
+        count += 1
+        return identifier
+    }
+
+    package subscript(identifier: UInt64) -> Value? {
+        get {
+            let slot = Int(identifier & 0xffff)
+            guard slot < slots.count, let entry = slots[slot], entry.identifier == identifier else { return nil }
+            return entry.value
+        }
+        set {
+            let slot = Int(identifier & 0xffff)
+            guard slot < slots.count, slots[slot]?.identifier == identifier else { return }
+            guard let newValue else {
+                slots[slot] = nil
+                free.append(slot)
+                count -= 1
+                return
+            }
+            slots[slot]?.value = newValue
+        }
+    }
+
+    /// Identifiers and values in slot order.
+    package var entries: [(identifier: UInt64, value: Value)] {
+        slots.compactMap { slot in slot.map { ($0.identifier, $0.value) } }
+    }
+}

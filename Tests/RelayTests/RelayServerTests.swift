@@ -1,0 +1,51 @@
+import Relay
+import Testing
+
+@Suite struct RelayServerTests {
+    @Test func `a circuit carries both ways once the target has answered`() throws {
+        var relay = RelayServer(isEnabled: true)
+        relay.open(by: 1, replyID: 11, relayID: 101, target: 2, targetRelayID: 102)
+        let offered = try #require(relay.circuit(102))
+        #expect(offered.target.replyID == nil)
+        let accepted = relay.accept(relayID: 102, by: 2, replyID: 22)
+        let circuit = try #require(accepted)
+        #expect(circuit.legs(from: 101)?.to.replyID == 22)
+        #expect(circuit.legs(from: 102)?.to.replyID == 11)
+        #expect(circuit.legs(from: 999) == nil)
+    }
+
+    @Test func `only the peer that was offered a circuit may accept it, and only its ends may close it`() {
+        var relay = RelayServer(isEnabled: true)
+        relay.open(by: 1, replyID: 11, relayID: 101, target: 2, targetRelayID: 102)
+        let acceptances = [
+            relay.accept(relayID: 102, by: 3, replyID: 33), relay.accept(relayID: 101, by: 1, replyID: 33),
+        ]
+        #expect(acceptances == [nil, nil])
+        var closed = relay.close(102, by: 3)
+        #expect(closed == nil)
+        closed = relay.close(102, by: 2)
+        #expect(closed?.opener.peer == 1)
+        #expect(relay.circuit(101) == nil)
+        #expect(relay.circuit(102) == nil)
+    }
+
+    @Test func `circuits are bounded per peer and in all, and refused when relaying is off`() {
+        var limits = RelayServer.Limits()
+        limits.circuitsPerPeer = 2
+        limits.circuits = 3
+        var relay = RelayServer(limits: limits, isEnabled: true)
+        for number in 0..<2 as Range<UInt64> {
+            relay.open(by: 1, replyID: 10 + number, relayID: 100 + number, target: 2, targetRelayID: 200 + number)
+        }
+        #expect(relay.refusal(for: 1) == .tooManyCircuits)
+        #expect(relay.refusal(for: 3) == nil)
+        relay.open(by: 3, replyID: 12, relayID: 102, target: 2, targetRelayID: 202)
+        #expect(relay.refusal(for: 4) == .tooManyCircuits)
+        let gone = relay.removePeer(1)
+        #expect(gone.map(\.opener.relayID) == [100, 101])
+        #expect(relay.refusal(for: 1) == nil)
+        #expect(relay.circuitCount == 1)
+        relay.isEnabled = false
+        #expect(relay.refusal(for: 1) == .relayingIsOff)
+    }
+}
