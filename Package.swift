@@ -42,6 +42,7 @@ let ground: [Target] = [
 
 let core: [Target] = [
     source("Relay"),
+    source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
 ]
 
@@ -59,6 +60,7 @@ let testTargets: [Target] = [
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
     tests("Relay", ["Relay"]),
+    tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
 ]
 

@@ -1,0 +1,107 @@
+import SansIO
+import Testing
+import Traversal
+import Wire
+
+@Suite struct PeerPathsTests {
+    private static let home = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007))
+    private static let away = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 9, 2)), port: 4242))
+    private static let relayed = Path.relayed(circuit: 77)
+    private static let candidate = Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007)
+
+    private var paths = PeerPaths()
+    private var random = SeededRandom(seed: 5)
+
+    @Test mutating func `the first path that is heard is used`() {
+        let actions = paths.heard(along: Self.relayed, at: .zero, using: &random)
+        #expect(actions == [.use(Self.relayed, reason: .firstHeard)])
+        #expect(paths.current == Self.relayed)
+    }
+
+    @Test mutating func `a relayed session moves to a direct path only when a ping along it is answered`() throws {
+        paths.setCandidates([Self.candidate], at: .zero)
+        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
+        let probes = paths.advance(to: .zero, using: &random)
+        guard case .ping(Self.home, let nonce) = try #require(probes.first) else {
+            Issue.record("no probe: \(probes)")
+            return
+        }
+        let later = Instant.zero + .milliseconds(40)
+        let wrongNonce = paths.pong(nonce: nonce &+ 1, along: Self.home, at: later)
+        let wrongPath = paths.pong(nonce: nonce, along: Self.away, at: later)
+        #expect(wrongNonce == [] && wrongPath == [])
+        #expect(paths.current == Self.relayed)
+        // The mismatched pong used the nonce up; the next round proves the path.
+        let next = try #require(paths.nextDeadline)
+        guard case .ping(Self.home, let second)? = paths.advance(to: next, using: &random).first else {
+            Issue.record("no second probe")
+            return
+        }
+        let proven = paths.pong(nonce: second, along: Self.home, at: next + .milliseconds(40))
+        #expect(proven == [.use(Self.home, reason: .provenDirect)])
+        #expect(paths.statistics(of: Self.home)?.roundTripTime == .milliseconds(40))
+    }
+
+    @Test mutating func `an authenticated packet from a new source moves a direct path, not a relayed one`() {
+        _ = paths.heard(along: Self.home, at: .zero, using: &random)
+        let roamed = paths.heard(along: Self.away, at: .zero, using: &random)
+        #expect(roamed == [.use(Self.away, reason: .roamed)])
+        let stillDirect = paths.heard(along: Self.relayed, at: .zero, using: &random)
+        #expect(stillDirect == [])
+        #expect(paths.current == Self.away)
+        #expect(paths.circuit == 77)
+    }
+
+    @Test mutating func `a direct path in use that stops answering is given up for the circuit`() throws {
+        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
+        paths.setCandidates([Self.candidate], at: .zero)
+        guard case .ping(_, let nonce)? = paths.advance(to: .zero, using: &random).first else {
+            Issue.record("no probe")
+            return
+        }
+        _ = paths.pong(nonce: nonce, along: Self.home, at: .zero + .milliseconds(1))
+        paths.setInUse(true, at: .zero + .milliseconds(1))
+        var now = Instant.zero
+        var actions: [PeerPaths.Action] = []
+        while paths.current == Self.home, let deadline = paths.nextDeadline {
+            now = deadline
+            actions += paths.advance(to: now, using: &random)
+        }
+        #expect(actions.last == .use(Self.relayed, reason: .unanswered))
+        #expect(now - .zero < .seconds(5))
+        #expect(actions.count == PeerPaths.missesUntilGivenUp + 1)
+    }
+
+    @Test mutating func `an idle peer is left alone`() {
+        _ = paths.heard(along: Self.home, at: .zero, using: &random)
+        #expect(paths.nextDeadline == nil)
+        paths.setInUse(true, at: .zero)
+        #expect(paths.nextDeadline == .zero)
+        paths.setInUse(false, at: .zero + .seconds(1))
+        #expect(paths.nextDeadline == nil)
+    }
+
+    @Test mutating func `pings wait longer from round to round, and stay bounded`() {
+        paths.setCandidates([Self.candidate], at: .zero)
+        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
+        var times: [Instant] = []
+        while times.count < 9, let deadline = paths.nextDeadline {
+            times.append(deadline)
+            _ = paths.advance(to: deadline, using: &random)
+        }
+        let waits = zip(times.dropFirst(), times).map { $0 - $1 }
+        #expect(waits == PeerPaths.probeWaits + [.seconds(30)])
+        for _ in 0..<1000 {
+            let pings = paths.heard(along: Self.away, at: times.last ?? .zero, using: &random)
+            if pings.isEmpty { return }
+        }
+        Issue.record("pings without bound")
+    }
+
+    @Test mutating func `a closed circuit leaves no path when it was the one in use`() {
+        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
+        let closed = paths.circuitClosed(77, at: .zero)
+        #expect(closed == [.use(nil, reason: .circuitClosed)])
+        #expect(paths.current == nil && paths.circuit == nil)
+    }
+}
