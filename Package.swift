@@ -59,6 +59,7 @@ let programs: [Target] = []
 let testTargets: [Target] = [
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
+    tests("Tidy", []),
     tests("Relay", ["Relay"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
