@@ -29,13 +29,17 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // MARK: C libraries, one module each
 
-let libraries: [Target] = []
+let libraries: [Target] = [
+    .systemLibrary(name: "CJansson"),
+    .systemLibrary(name: "CQREncode"),
+]
 
 // MARK: ground: bytes, time values, primitives; pure
 
 let ground: [Target] = [
     source("Wire", extra: lifetimes),
     source("SansIO"),
+    source("JSON", ["CJansson"]),
 ]
 
 // MARK: core: state machines; pure
@@ -63,6 +67,7 @@ let testTargets: [Target] = [
     tests("Relay", ["Relay"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
+    tests("JSON", ["JSON", "SansIO"]),
 ]
 
 let package = Package(
