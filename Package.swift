@@ -32,6 +32,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let libraries: [Target] = [
     .systemLibrary(name: "CJansson"),
     .systemLibrary(name: "CQREncode"),
+    .systemLibrary(name: "CSQLite"),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -52,7 +53,9 @@ let core: [Target] = [
 
 // MARK: shell: the only I/O
 
-let shell: [Target] = []
+let shell: [Target] = [
+    source("Store", ["CSQLite", "Wire"])
+]
 
 // MARK: programs
 
@@ -68,6 +71,7 @@ let testTargets: [Target] = [
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
     tests("JSON", ["JSON", "SansIO"]),
+    tests("Store", ["Store", "SansIO"]),
 ]
 
 let package = Package(
