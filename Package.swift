@@ -33,6 +33,7 @@ let libraries: [Target] = [
     .systemLibrary(name: "CJansson"),
     .systemLibrary(name: "CQREncode"),
     .systemLibrary(name: "CSQLite"),
+    .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -54,7 +55,8 @@ let core: [Target] = [
 // MARK: shell: the only I/O
 
 let shell: [Target] = [
-    source("Store", ["CSQLite", "Wire"])
+    source("Store", ["CSQLite", "Wire"]),
+    source("Linux", ["CLinux", "SansIO", "Wire"]),
 ]
 
 // MARK: programs
@@ -72,6 +74,7 @@ let testTargets: [Target] = [
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("Store", ["Store", "SansIO"]),
+    tests("Linux", ["Linux", "SansIO"]),
 ]
 
 let package = Package(
