@@ -47,6 +47,7 @@ let ground: [Target] = [
 // MARK: core: state machines; pure
 
 let core: [Target] = [
+    source("ControlAPI", ["Wire", "JSON"]),
     source("Relay"),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
@@ -73,6 +74,7 @@ let testTargets: [Target] = [
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
     tests("JSON", ["JSON", "SansIO"]),
+    tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Store", ["Store", "SansIO"]),
     tests("Linux", ["Linux", "SansIO"]),
 ]

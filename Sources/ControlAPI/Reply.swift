@@ -1,0 +1,82 @@
+package import JSON
+
+/// One line of the daemon's answer: an object with its kind in `reply` and its content in `value`.
+package enum Reply: Equatable, Sendable {
+    case up(UpResult)
+    case status(Status)
+    case peers([Peer])
+    case pong(Pong)
+    case pingSummary(PingSummary)
+    case invitation(Invitation)
+    case wireguardClient(WireGuardClient)
+    case wireguardClients([AdmittedClient])
+    case reloaded(ReloadResult)
+    case version(DaemonVersion)
+    /// The request was carried out and there is nothing to tell.
+    case done
+    case failure(Failure)
+
+    /// Whether the exchange ends with this reply.
+    package var isFinal: Bool {
+        if case .pong = self { false } else { true }
+    }
+
+    /// The content alone, as `meshctl --json` prints it.
+    package var content: JSONValue {
+        switch self {
+        case .up(let result): result.json
+        case .status(let status): status.json
+        case .peers(let peers): JSONValue(list: peers)
+        case .pong(let pong): pong.json
+        case .pingSummary(let summary): summary.json
+        case .invitation(let invitation): invitation.json
+        case .wireguardClient(let client): client.json
+        case .wireguardClients(let clients): JSONValue(list: clients)
+        case .reloaded(let result): result.json
+        case .version(let version): version.json
+        case .done: [:]
+        case .failure(let failure): failure.json
+        }
+    }
+
+    private var kind: String {
+        switch self {
+        case .up: "up"
+        case .status: "status"
+        case .peers: "peers"
+        case .pong: "pong"
+        case .pingSummary: "pingSummary"
+        case .invitation: "invitation"
+        case .wireguardClient: "wireguardClient"
+        case .wireguardClients: "wireguardClients"
+        case .reloaded: "reloaded"
+        case .version: "version"
+        case .done: "done"
+        case .failure: "failure"
+        }
+    }
+}
+
+extension Reply: JSONRepresentable {
+    package init(json: JSONCursor) throws(JSONError) {
+        let kind = try json.member("reply")
+        let value = try json.member("value")
+        switch try kind.string() {
+        case "up": self = .up(try UpResult(json: value))
+        case "status": self = .status(try Status(json: value))
+        case "peers": self = .peers(try json.list("value"))
+        case "pong": self = .pong(try Pong(json: value))
+        case "pingSummary": self = .pingSummary(try PingSummary(json: value))
+        case "invitation": self = .invitation(try Invitation(json: value))
+        case "wireguardClient": self = .wireguardClient(try WireGuardClient(json: value))
+        case "wireguardClients": self = .wireguardClients(try json.list("value"))
+        case "reloaded": self = .reloaded(try ReloadResult(json: value))
+        case "version": self = .version(try DaemonVersion(json: value))
+        case "done": self = .done
+        case "failure": self = .failure(try Failure(json: value))
+        case let other: throw kind.invalid("a known reply", found: other)
+        }
+    }
+
+    package var json: JSONValue { ["reply": .string(kind), "value": content] }
+}

@@ -1,0 +1,156 @@
+package import JSON
+package import Wire
+
+/// What a client asks of the daemon.
+package enum Request: Equatable, Sendable {
+    /// Brings the mesh up: joins with a token, else resumes the mesh on disk, else creates one.
+    /// The daemon answers `.up` as soon as it has begun; the client then watches `status`.
+    case up(Up)
+    /// Takes every trace off the host and forgets that the mesh should be up; answers `.done`. Identity stays on disk.
+    case down
+    case status
+    case peers
+    /// Answers a `.pong` for each probe, then `.pingSummary`.
+    case ping(target: String, count: Int)
+    case invite(Invite)
+    /// `endpoint` overrides the address and port that the client is told to dial; a host name may stand there.
+    case wireguardAdd(name: String, endpoint: String?)
+    case wireguardList
+    case wireguardRemove(name: String)
+    case reload
+    case version
+
+    package struct Up: Equatable, Sendable {
+        package var token: String?
+        /// The node's name; the host's name if absent.
+        package var name: String?
+        /// Prefixes of others that this node announces (subnet gateway).
+        package var advertise: [IPPrefix]
+
+        package init(token: String? = nil, name: String? = nil, advertise: [IPPrefix] = []) {
+            self.token = token
+            self.name = name
+            self.advertise = advertise
+        }
+    }
+
+    package struct Invite: Equatable, Sendable {
+        /// How many nodes may join with it.
+        package var uses: Int
+        package var lifetimeSeconds: Int
+        /// Names that may join, with `*` for any run of characters; any name if absent.
+        package var namePattern: String?
+        /// Whether joiners may relay for others.
+        package var mayRelay: Bool
+        /// Where joiners' IPv4 prefixes are taken from; the mesh's own pool if absent.
+        package var prefixPool: IPPrefix?
+
+        package init(
+            uses: Int = 1, lifetimeSeconds: Int = 86_400, namePattern: String? = nil, mayRelay: Bool = true,
+            prefixPool: IPPrefix? = nil
+        ) {
+            self.uses = uses
+            self.lifetimeSeconds = lifetimeSeconds
+            self.namePattern = namePattern
+            self.mayRelay = mayRelay
+            self.prefixPool = prefixPool
+        }
+    }
+
+    /// What may be asked for at once, and told to the user where it is exceeded.
+    package static let pingCountRange = 1...1000
+    package static let inviteUsesRange = 1...100_000
+    package static let inviteLifetimeRange = 60...(10 * 365 * 86_400)
+}
+
+extension Request: JSONRepresentable {
+    package init(json: JSONCursor) throws(JSONError) {
+        let version = try json.member("version")
+        guard try version.integer() == Control.version else {
+            throw version.invalid("\(Control.version)", found: "\(try version.integer())")
+        }
+        let kind = try json.member("request")
+        switch try kind.string() {
+        case "up": self = .up(try Up(json: json))
+        case "down": self = .down
+        case "status": self = .status
+        case "peers": self = .peers
+        case "ping":
+            let count = try json.member("count").limited(to: Self.pingCountRange)
+            self = .ping(target: try json.member("target").string(), count: count)
+        case "invite": self = .invite(try Invite(json: json))
+        case "wireguardAdd":
+            self = .wireguardAdd(
+                name: try json.member("name").string(), endpoint: try json.optionalString("endpoint"))
+        case "wireguardList": self = .wireguardList
+        case "wireguardRemove": self = .wireguardRemove(name: try json.member("name").string())
+        case "reload": self = .reload
+        case "version": self = .version
+        case let other: throw kind.invalid("a known request", found: other)
+        }
+    }
+
+    package var json: JSONValue {
+        switch self {
+        case .up(let up): message("up", up.members)
+        case .down: message("down")
+        case .status: message("status")
+        case .peers: message("peers")
+        case .ping(let target, let count):
+            message("ping", ["target": .string(target), "count": .integer(Int64(count))])
+        case .invite(let invite): message("invite", invite.members)
+        case .wireguardAdd(let name, let endpoint):
+            message("wireguardAdd", ["name": .string(name), "endpoint": endpoint.json])
+        case .wireguardList: message("wireguardList")
+        case .wireguardRemove(let name): message("wireguardRemove", ["name": .string(name)])
+        case .reload: message("reload")
+        case .version: message("version")
+        }
+    }
+
+    private func message(_ kind: String, _ members: JSONObject = [:]) -> JSONValue {
+        var object: JSONObject = ["version": .integer(Int64(Control.version)), "request": .string(kind)]
+        for (name, value) in members.members { object[name] = value }
+        return .object(object)
+    }
+}
+
+extension Request.Up {
+    fileprivate init(json: JSONCursor) throws(JSONError) {
+        self.init(
+            token: try json.optionalString("token"), name: try json.optionalString("name"),
+            advertise: try json.parsedList("advertise", expected: "an address prefix"))
+    }
+
+    fileprivate var members: JSONObject {
+        ["token": token.json, "name": name.json, "advertise": JSONValue(texts: advertise)]
+    }
+}
+
+extension Request.Invite {
+    fileprivate init(json: JSONCursor) throws(JSONError) {
+        self.init(
+            uses: try json.member("uses").limited(to: Request.inviteUsesRange),
+            lifetimeSeconds: try json.member("lifetimeSeconds").limited(to: Request.inviteLifetimeRange),
+            namePattern: try json.optionalString("namePattern"),
+            mayRelay: try json.member("mayRelay").boolean(),
+            prefixPool: try json.optionalPrefix("prefixPool"))
+    }
+
+    fileprivate var members: JSONObject {
+        [
+            "uses": .integer(Int64(uses)), "lifetimeSeconds": .integer(Int64(lifetimeSeconds)),
+            "namePattern": namePattern.json, "mayRelay": .boolean(mayRelay), "prefixPool": prefixPool.json,
+        ]
+    }
+}
+
+extension JSONCursor {
+    fileprivate func limited(to range: ClosedRange<Int>) throws(JSONError) -> Int {
+        let number = try integer()
+        guard range.contains(number) else {
+            throw invalid("from \(range.lowerBound) to \(range.upperBound)", found: "\(number)")
+        }
+        return number
+    }
+}

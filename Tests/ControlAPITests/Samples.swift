@@ -1,0 +1,112 @@
+import ControlAPI
+import Wire
+
+/// One of every message, with every optional part once present and once absent.
+enum Samples {
+    static let prefix = prefix("10.130.7.0/24")
+    static let expiry = Timestamp(secondsSince1970: 1_800_000_000)
+
+    static func prefix(_ text: String) -> IPPrefix {
+        guard let prefix = IPPrefix(text) else { preconditionFailure("\(text) is no prefix") }
+        return prefix
+    }
+
+    static func address(_ text: String) -> IPAddress {
+        guard let address = IPAddress(text) else { preconditionFailure("\(text) is no address") }
+        return address
+    }
+
+    static func endpoint(_ text: String) -> Endpoint {
+        guard let endpoint = Endpoint(text) else { preconditionFailure("\(text) is no endpoint") }
+        return endpoint
+    }
+
+    static let requests: [Request] = [
+        .up(Request.Up()), .up(Request.Up(token: "km1-abc", name: "edge-1", advertise: [prefix, prefix("fd00::/48")])),
+        .down, .status, .peers, .ping(target: "edge-2", count: 5), .invite(Request.Invite()),
+        .invite(
+            Request.Invite(uses: 20, lifetimeSeconds: 3600, namePattern: "edge-*", mayRelay: false, prefixPool: prefix)),
+        .wireguardAdd(name: "phone", endpoint: nil), .wireguardAdd(name: "phone", endpoint: "vpn.example.org:20007"),
+        .wireguardList, .wireguardRemove(name: "phone"), .reload, .version,
+    ]
+
+    static let fullStatus: Status = {
+        var status = Status(
+            state: .degraded(reasons: [
+                Notice("no relay is reachable", nextStep: "open UDP port 20007"), Notice("wait"),
+            ]),
+            nodeName: "edge-1", uptime: .milliseconds(93_250))
+        status.meshID = "8a1f"
+        status.nodeID = "77c0"
+        status.addresses = [address("10.130.7.1"), address("fd12:3456::1")]
+        status.prefixes = [prefix, prefix("fd12:3456::/64")]
+        status.interface = "mesh0"
+        status.mtuBytes = 1408
+        status.listening = [endpoint("0.0.0.0:20007"), endpoint("[::]:20007")]
+        status.certificateExpiry = expiry
+        status.peerCount = 3
+        status.connectedPeerCount = 2
+        status.mappings = [
+            Status.ContainerMapping(local: prefix("172.17.0.0/24"), mesh: prefix, network: "docker0")
+        ]
+        status.warnings = [Notice("the clock is 90 s ahead", nextStep: "start an NTP client")]
+        status.counters = [Status.Counter("packetsSent", 12), Status.Counter("packetsReceived", 9_000_000_000)]
+        status.drops = [Status.Counter("source not certified", 3)]
+        return status
+    }()
+
+    static let fullPeer: Peer = {
+        var peer = Peer(name: "edge-2", nodeID: "99aa", kind: .node)
+        peer.prefixes = [prefix]
+        peer.path = .relay(via: "gateway")
+        peer.endpoint = endpoint("198.18.1.2:20007")
+        peer.roundTripTime = .microseconds(12_345)
+        peer.sinceHandshake = .seconds(31)
+        peer.pathAge = .seconds(7200)
+        peer.receivedBytes = 1 << 40
+        peer.sentBytes = 7
+        peer.certificateExpiry = expiry
+        return peer
+    }()
+
+    static let invitation = Invitation(
+        token: "km1-abc", uses: 5, expiry: expiry, namePattern: "edge-*", mayRelay: true, prefixPool: prefix)
+
+    static let client = WireGuardClient(
+        name: "phone", addresses: [prefix("10.130.7.200/32"), prefix("fd12:3456::c8/128")],
+        privateKey: "cHJpdmF0ZQ==", publicKey: "cHVibGlj", presharedKey: "cHNr", nodePublicKey: "bm9kZQ==",
+        endpoint: "[2001:db8::1]:20007", allowedIPs: [prefix("10.128.0.0/9"), prefix("fd12:3456::/48")], mtuBytes: 1408)
+
+    static let pong: Pong = {
+        var pong = Pong(sequence: 2, node: "edge-2", path: .direct)
+        pong.address = address("10.130.7.1")
+        pong.endpoint = endpoint("198.18.1.2:20007")
+        pong.roundTripTime = .microseconds(421)
+        return pong
+    }()
+
+    static let replies: [Reply] = [
+        .up(UpResult(action: .created, token: invitation, status: fullStatus)),
+        .up(UpResult(action: .unchanged, status: Status(state: .ready, nodeName: "a", uptime: .zero))),
+        .status(fullStatus), .status(Status(state: .down, nodeName: "a", uptime: .zero)),
+        .status(Status(state: .starting(missing: [Notice("waiting for a peer")]), nodeName: "a", uptime: .seconds(1))),
+        .peers([]), .peers([fullPeer, Peer(name: "phone", nodeID: "01", kind: .client)]),
+        .pong(pong), .pong(Pong(sequence: 1, node: "edge-2", path: .none)),
+        .pingSummary(
+            PingSummary(
+                sent: 5, received: 4, minimum: .microseconds(400), mean: .microseconds(421), maximum: .milliseconds(2))),
+        .pingSummary(PingSummary(sent: 5, received: 0)),
+        .invitation(invitation), .invitation(Invitation(token: "t", uses: 1, expiry: expiry, mayRelay: false)),
+        .wireguardClient(client), .wireguardClients([]),
+        .wireguardClients([
+            AdmittedClient(name: "phone", publicKey: "cHVibGlj", addresses: [prefix]),
+            AdmittedClient(
+                name: "router", publicKey: "cg==", addresses: [], endpoint: endpoint("192.0.2.9:1"),
+                sinceHandshake: .seconds(3), receivedBytes: 1, sentBytes: 2),
+        ]),
+        .reloaded(ReloadResult(applied: ["logLevel"], needRestart: ["interface"])), .reloaded(ReloadResult()),
+        .version(DaemonVersion(version: "0.1.0", processID: 4711)), .done,
+        .failure(Failure(.usage, "no node is called edge-9", nextStep: "see 'meshctl peers'")),
+        .failure(Failure(.failed, "the disk is full")),
+    ]
+}
