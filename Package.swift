@@ -34,6 +34,7 @@ let libraries: [Target] = [
     .systemLibrary(name: "CQREncode"),
     .systemLibrary(name: "CSQLite"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+    .systemLibrary(name: "COpenSSL"),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -42,6 +43,7 @@ let ground: [Target] = [
     source("Wire", extra: lifetimes),
     source("SansIO"),
     source("JSON", ["CJansson"]),
+    source("Crypto", ["COpenSSL", "Wire"]),
 ]
 
 // MARK: core: state machines; pure
@@ -77,6 +79,7 @@ let testTargets: [Target] = [
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Store", ["Store", "SansIO"]),
     tests("Linux", ["Linux", "SansIO"]),
+    tests("Crypto", ["Crypto", "Wire", "SansIO"]),
 ]
 
 let package = Package(
