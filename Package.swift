@@ -35,6 +35,7 @@ let libraries: [Target] = [
     .systemLibrary(name: "CSQLite"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL"),
+    .systemLibrary(name: "CNetfilter"),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -60,6 +61,7 @@ let core: [Target] = [
 let shell: [Target] = [
     source("Store", ["CSQLite", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
+    source("Netlink", ["CNetfilter", "Wire"]),
 ]
 
 // MARK: programs
@@ -80,6 +82,8 @@ let testTargets: [Target] = [
     tests("Store", ["Store", "SansIO"]),
     tests("Linux", ["Linux", "SansIO"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
+    tests("NetfilterHost", ["CLinux", "Linux", "Netlink", "Wire"]),
+    tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
 ]
 
 let package = Package(
