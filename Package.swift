@@ -36,6 +36,7 @@ let libraries: [Target] = [
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CNetfilter"),
+    .systemLibrary(name: "CYAML"),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -45,12 +46,14 @@ let ground: [Target] = [
     source("SansIO"),
     source("JSON", ["CJansson"]),
     source("Crypto", ["COpenSSL", "Wire"]),
+    source("YAML", ["CYAML"]),
 ]
 
 // MARK: core: state machines; pure
 
 let core: [Target] = [
     source("ControlAPI", ["Wire", "JSON"]),
+    source("Configuration", ["Wire", "YAML"]),
     source("Relay"),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
@@ -84,6 +87,8 @@ let testTargets: [Target] = [
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
     tests("NetfilterHost", ["CLinux", "Linux", "Netlink", "Wire"]),
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
+    tests("YAML", ["YAML", "SansIO"]),
+    tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
 ]
 
 let package = Package(
