@@ -35,8 +35,6 @@ let libraries: [Target] = [
     .systemLibrary(name: "CSQLite"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL"),
-    .systemLibrary(name: "CNetfilter"),
-    .systemLibrary(name: "CYAML"),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -46,15 +44,13 @@ let ground: [Target] = [
     source("SansIO"),
     source("JSON", ["CJansson"]),
     source("Crypto", ["COpenSSL", "Wire"]),
-    source("YAML", ["CYAML"]),
 ]
 
 // MARK: core: state machines; pure
 
 let core: [Target] = [
     source("ControlAPI", ["Wire", "JSON"]),
-    source("Configuration", ["Wire", "YAML"]),
-    source("Relay"),
+    source("Relay", ["Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
 ]
@@ -64,7 +60,7 @@ let core: [Target] = [
 let shell: [Target] = [
     source("Store", ["CSQLite", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
-    source("Netlink", ["CNetfilter", "Wire"]),
+    source("Agent", ["ControlAPI", "Linux"]),
 ]
 
 // MARK: programs
@@ -77,18 +73,15 @@ let testTargets: [Target] = [
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
     tests("Tidy", []),
-    tests("Relay", ["Relay"]),
+    tests("Relay", ["Relay", "Wire"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Store", ["Store", "SansIO"]),
+    tests("Agent", ["Agent"]),
     tests("Linux", ["Linux", "SansIO"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
-    tests("NetfilterHost", ["CLinux", "Linux", "Netlink", "Wire"]),
-    tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
-    tests("YAML", ["YAML", "SansIO"]),
-    tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
 ]
 
 let package = Package(

@@ -1,0 +1,129 @@
+package import ControlAPI
+package import Linux
+
+/// The daemon's end of the local socket: reads one request from each connection and writes its replies.
+///
+/// Confined to the event loop's thread by its owner, which forwards readiness. Connections are bounded in number, requests in
+/// length; who may connect is the socket's file mode.
+package struct ControlServer: ~Copyable {
+    /// Names one connection; never used twice.
+    package typealias ConnectionID = UInt64
+
+    package static let connectionLimit = 64
+
+    private final class Connection {
+        let socket: UnixSocketConnection
+        var watch: EventLoop.Watch?
+        var lines = LineBuffer(limitBytes: Control.requestLimitBytes)
+        var outgoing: [UInt8] = []
+        var sentCount = 0
+        var hasRequest = false
+        var isFinished = false
+
+        init(_ socket: UnixSocketConnection) { self.socket = socket }
+    }
+
+    package let listener: UnixSocketListener
+    private let loop: EventLoop
+    private var connections: [ConnectionID: Connection] = [:]
+    private var nextID: ConnectionID = 1
+
+    package init(loop: EventLoop, path: String, mode: UInt32) throws(SystemError) {
+        self.loop = loop
+        listener = try UnixSocketListener(path: path, mode: mode)
+    }
+
+    /// Accepts what waits; `makeHandler` gives the readiness handler of each new connection.
+    package mutating func accept(
+        makeHandler: (ConnectionID) -> EventLoop.ReadinessHandler
+    ) {
+        while let socket = try? listener.accept() {  // An error concerns one connection, which is gone by then.
+            guard connections.count < Self.connectionLimit else { continue }
+            let identifier = nextID
+            nextID += 1
+            let connection = Connection(socket)
+            connection.watch = try? loop.watch(socket.descriptor, for: .readable, makeHandler(identifier))
+            // A connection that cannot be watched is closed by letting go of it.
+            if connection.watch != nil { connections[identifier] = connection }
+        }
+    }
+
+    /// Moves bytes; returns the request that became complete, or the failure to answer it with.
+    package mutating func advance(
+        _ identifier: ConnectionID, _ readiness: EventLoop.Readiness
+    ) -> Result<Request, Failure>? {
+        guard let connection = connections[identifier] else { return nil }
+        var request: Result<Request, Failure>?
+        if readiness.contains(.readable) || readiness.contains(.closed) {
+            request = read(identifier, connection)
+        }
+        flush(identifier, connection)
+        return request
+    }
+
+    package mutating func reply(_ reply: Reply, to identifier: ConnectionID) {
+        guard let connection = connections[identifier], !connection.isFinished else { return }
+        connection.outgoing += reply.line
+        connection.isFinished = reply.isFinal
+        flush(identifier, connection)
+    }
+
+    package func isOpen(_ identifier: ConnectionID) -> Bool { connections[identifier] != nil }
+
+    /// Closes every connection; the socket file goes with the value.
+    package mutating func closeAll() {
+        for identifier in connections.keys.sorted() { close(identifier) }
+    }
+
+    private mutating func read(_ identifier: ConnectionID, _ connection: Connection) -> Result<Request, Failure>? {
+        var piece: [UInt8] = []
+        guard let transfer = try? connection.socket.read(into: &piece), transfer != .end else {
+            // The client left; with nothing more to send to it, so do we.
+            close(identifier)
+            return nil
+        }
+        guard !connection.hasRequest else { return nil }
+        connection.lines.append(piece)
+        do {
+            guard let line = try connection.lines.next() else { return nil }
+            connection.hasRequest = true
+            return .success(try Request(parsing: line, limitBytes: Control.requestLimitBytes))
+        } catch {
+            connection.hasRequest = true
+            return .failure(
+                Failure(.usage, "the request cannot be read: \(error)", nextStep: "use meshctl of the daemon's version")
+            )
+        }
+    }
+
+    private mutating func flush(_ identifier: ConnectionID, _ connection: Connection) {
+        while connection.sentCount < connection.outgoing.count {
+            guard let transfer = try? connection.socket.write(connection.outgoing[connection.sentCount...]) else {
+                close(identifier)
+                return
+            }
+            switch transfer {
+            case .bytes(let count): connection.sentCount += count
+            case .wouldBlock:
+                if let watch = connection.watch { try? loop.setInterest([.readable, .writable], of: watch) }
+                return
+            case .end:
+                close(identifier)
+                return
+            }
+        }
+        connection.outgoing = []
+        connection.sentCount = 0
+        if connection.isFinished {
+            close(identifier)
+        } else if let watch = connection.watch {
+            // Fails only for a descriptor that is closed, which ends the connection anyway.
+            try? loop.setInterest(.readable, of: watch)
+        }
+    }
+
+    private mutating func close(_ identifier: ConnectionID) {
+        guard let connection = connections.removeValue(forKey: identifier) else { return }
+        if let watch = connection.watch { loop.cancel(watch) }
+    }
+}
