@@ -35,6 +35,8 @@ let libraries: [Target] = [
     .systemLibrary(name: "CSQLite"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL"),
+    .systemLibrary(name: "CNetfilter"),
+    .systemLibrary(name: "CYAML"),
 ]
 
 // MARK: ground: bytes, time values, primitives; pure
@@ -44,12 +46,14 @@ let ground: [Target] = [
     source("SansIO"),
     source("JSON", ["CJansson"]),
     source("Crypto", ["COpenSSL", "Wire"]),
+    source("YAML", ["CYAML"]),
 ]
 
 // MARK: core: state machines; pure
 
 let core: [Target] = [
     source("ControlAPI", ["Wire", "JSON"]),
+    source("Configuration", ["Wire", "YAML"]),
     source("Relay", ["Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
@@ -60,6 +64,7 @@ let core: [Target] = [
 let shell: [Target] = [
     source("Store", ["CSQLite", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
+    source("Netlink", ["CNetfilter", "Wire"]),
     source("Agent", ["ControlAPI", "Linux"]),
 ]
 
@@ -82,6 +87,10 @@ let testTargets: [Target] = [
     tests("Agent", ["Agent"]),
     tests("Linux", ["Linux", "SansIO"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
+    tests("NetfilterHost", ["CLinux", "Linux", "Netlink", "Wire"]),
+    tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
+    tests("YAML", ["YAML", "SansIO"]),
+    tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
 ]
 
 let package = Package(

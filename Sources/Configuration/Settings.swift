@@ -1,0 +1,91 @@
+import Wire
+
+/// Every key there is, in the order of the reference file. Keys of one section stand together.
+extension Setting {
+    static let all: [Setting] = [
+        Setting(
+            "node.name", \.node.name, .nodeName, .join,
+            "Name of this node in the mesh. Default: the host's name, in lower case."),
+        Setting(
+            "interface", \.interface, .interfaceName, .restart,
+            "Name of the TUN interface that meshd makes."),
+        Setting(
+            "mtu", \.mtu, .mtu, .restart,
+            "Largest packet inside the mesh, in bytes. auto is 1408, which fits a path of 1500 bytes over IPv6 and a relay."
+        ),
+        Setting(
+            "ipv4Range", \.ipv4Range,
+            .parsed("an IPv4 prefix of /8 to /15, as 10.128.0.0/9") { range in
+                range.isIPv4 && (8...15).contains(range.length)
+            }, .join,
+            "IPv4 addresses of the whole mesh, each node a /24 of it. Read on the host that creates the mesh; hosts that"
+                + " join take theirs from the token. The default stays clear of the half of 10.0.0.0/8 that most use."),
+        Setting(
+            "listen.port", \.listen.port, .integer(1...65_535), .restart,
+            "UDP port for other nodes, on IPv4 and IPv6."),
+        Setting(
+            "listen.addresses", \.listen.addresses, .list(of: .parsed("an IP address"), limit: 16), .restart,
+            "Local addresses to listen on. Default: all."),
+        Setting(
+            "advertise", \.advertise, .list(of: .advertisedEndpoint, limit: 8), .live,
+            "Addresses at which others reach this node, where it cannot see them itself (a port forwarding, a cloud's"
+                + " outside address). Without a port, listen.port is meant."),
+        Setting(
+            "keepalive", \.keepalive, .duration(.seconds(5)...(.seconds(120))), .live,
+            "Longest silence towards a peer in use, so that NATs on the way keep their mapping. 25 s is less than the 30 s"
+                + " after which many forget."),
+        Setting(
+            "containers.mapping", \.containers.mapping, .choice, .live,
+            "auto maps container subnets that other hosts may use too (172.17.0.0/16) 1:1 into this node's mesh prefix;"
+                + " off leaves containers unreached unless their addresses are in that prefix."),
+        Setting(
+            "containers.bridges", \.containers.bridges, .list(of: .interfaceName, limit: 64), .live,
+            "Bridges whose containers join the mesh. Default: those of Docker and of CNI plugins, as they are found."),
+        Setting(
+            "containers.prefixes", \.containers.prefixes, .list(of: .containerPrefix, limit: 64), .live,
+            "Container subnets that cannot be read from their bridge, as {prefix: 10.22.0.0/16, bridge: br-edge}."),
+        Setting(
+            "forwarding.dockerUser", \.forwarding.dockerUser, .choice, .live,
+            "auto lets mesh traffic pass Docker's forward policy by a rule in its DOCKER-USER chain; off leaves that to you."
+        ),
+        Setting(
+            "relay.enabled", \.relay.enabled, .boolean, .live,
+            "Whether this node forwards sealed packets of two others that cannot reach each other. It cannot read them."
+        ),
+        Setting(
+            "relayNodes", \.relayNodes, .list(of: .relayNode, limit: 16), .live,
+            "Nodes to relay through first, as {nodeName: hub-1, advertiseAddress: [192.0.2.1]}."),
+        Setting(
+            "certificate.lifetime", \.certificate.lifetime, .duration(.seconds(86_400)...(.seconds(3650 * 86_400))),
+            .live,
+            "How long certificates that this node issues are valid. A year outlasts a season with no uplink."),
+        Setting(
+            "certificate.renewBefore", \.certificate.renewBefore,
+            .duration(.seconds(3600)...(.seconds(3650 * 86_400))), .live,
+            "How long before its end this node's certificate is renewed; less than certificate.lifetime."),
+        Setting(
+            "stateDirectory", \.stateDirectory, .absolutePath(), .restart,
+            "Where keys, certificates and known peers are kept, for meshd alone (mode 0700)."),
+        Setting(
+            "controlSocket.path", \.controlSocket.path, .absolutePath(limit: 107), .restart,
+            "Unix socket that meshctl talks to (mode 0660)."),
+        Setting(
+            "controlSocket.group", \.controlSocket.group, .groupName, .restart,
+            "Group whose members may use meshctl; where it does not exist, root only."),
+        Setting(
+            "logging.level", \.logging.level, .choice, .live,
+            "Least severity that is logged."),
+        Setting(
+            "logging.format", \.logging.format, .choice, .live,
+            "text for people and the journal, json with one object a line."),
+        Setting(
+            "limits.peers", \.limits.peers, .integer(16...16_384), .restart,
+            "Nodes known at once."),
+        Setting(
+            "limits.circuits", \.limits.circuits, .integer(0...65_535), .restart,
+            "Circuits relayed at once."),
+        Setting(
+            "limits.tentativeSessions", \.limits.tentativeSessions, .integer(16...4096), .restart,
+            "Sessions whose other end has not yet shown its certificate."),
+    ]
+}
