@@ -55,6 +55,7 @@ let core: [Target] = [
     source("ControlAPI", ["Wire", "JSON"]),
     source("Configuration", ["Wire", "YAML"]),
     source("Relay", ["Wire"]),
+    source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
 ]
@@ -91,6 +92,7 @@ let testTargets: [Target] = [
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("YAML", ["YAML", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
+    tests("Noise", ["Noise", "Crypto", "Wire", "SansIO"]),
 ]
 
 let package = Package(

@@ -1,0 +1,56 @@
+import SansIO
+import Testing
+
+@testable import Noise
+
+@Suite struct ActivityTests {
+    private func second(_ count: Int) -> Instant { .zero + .seconds(count) }
+
+    @Test func `nothing has happened at first, not even at time zero`() {
+        let activity = Activity()
+        #expect(activity.lastSent == nil)
+        #expect(activity.lastReceived == nil)
+        _ = activity.noteSent(at: .zero, bytes: 32, isData: false)
+        #expect(activity.lastSent == .zero)
+        #expect(activity.lastDataSent == nil)
+    }
+
+    @Test func `the first data sent is remembered until something is heard`() {
+        let activity = Activity()
+        _ = activity.noteSent(at: second(1), bytes: 32, isData: false)
+        #expect(activity.unheardSince == nil)
+        _ = activity.noteSent(at: second(2), packets: 3, bytes: 300, isData: true)
+        _ = activity.noteSent(at: second(3), bytes: 100, isData: true)
+        #expect(activity.unheardSince == second(2))
+        #expect(activity.lastDataSent == second(3))
+        #expect(activity.bytesSent == 432)
+        #expect(activity.packetsSent == 5)
+        _ = activity.noteReceived(at: second(4), bytes: 32, isData: false)
+        #expect(activity.unheardSince == nil)
+        #expect(activity.unansweredSince == nil)
+    }
+
+    @Test func `the first data received is remembered until something is sent`() {
+        let activity = Activity()
+        _ = activity.noteReceived(at: second(1), bytes: 132, isData: true)
+        _ = activity.noteReceived(at: second(2), bytes: 132, isData: true)
+        #expect(activity.unansweredSince == second(1))
+        #expect(activity.bytesReceived == 264)
+        #expect(activity.packetsReceived == 2)
+        _ = activity.noteSent(at: second(3), bytes: 32, isData: false)
+        #expect(activity.unansweredSince == nil)
+    }
+
+    @Test func `the control thread is woken once, and again after it stopped looking`() {
+        let activity = Activity()
+        let first = activity.noteSent(at: second(1), bytes: 100, isData: true)
+        let second = activity.noteReceived(at: second(2), bytes: 100, isData: true)
+        #expect(first)
+        #expect(!second)
+        #expect(activity.watchIfWaiting())
+        _ = activity.noteSent(at: self.second(3), bytes: 32, isData: false)
+        #expect(!activity.watchIfWaiting())
+        let third = activity.noteReceived(at: self.second(4), bytes: 100, isData: true)
+        #expect(third)
+    }
+}
