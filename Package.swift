@@ -54,6 +54,7 @@ let ground: [Target] = [
 let core: [Target] = [
     source("ControlAPI", ["Wire", "JSON"]),
     source("Configuration", ["Wire", "YAML"]),
+    source("Arguments"),
     source("Relay", ["Wire"]),
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
@@ -84,6 +85,7 @@ let testTargets: [Target] = [
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
+    tests("Arguments", ["Arguments", "SansIO"]),
     tests("Store", ["Store", "SansIO"]),
     tests("Agent", ["Agent"]),
     tests("Linux", ["Linux", "SansIO"]),
