@@ -59,6 +59,7 @@ let core: [Target] = [
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO"]),
+    source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
 ]
 
 // MARK: shell: the only I/O
@@ -95,6 +96,7 @@ let testTargets: [Target] = [
     tests("YAML", ["YAML", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
     tests("Noise", ["Noise", "Crypto", "Wire", "SansIO"]),
+    tests("Datapath", ["Datapath", "Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
 ]
 
 let package = Package(

@@ -1,0 +1,154 @@
+import Crypto
+import Noise
+import Relay
+package import SansIO
+
+/// From the TUN to the network: routes, cuts, seals and groups packets. No I/O: the caller reads and sends.
+///
+///     send(...) once or more  ──▶  groups, replies, upcalls  ──▶  removeAll()
+///
+/// Route, session and path are looked up once per super-packet. Sealing is the only pass over the payload apart from its
+/// checksum. Nothing is allocated while packets can be sealed.
+package struct OutboundEngine: ~Copyable {
+    /// Bytes that must follow a packet in the buffer given to `send`, for padding.
+    package static let spareBytes = TransportMessage.paddingUnit
+
+    private static let arenaSize = 512 * 1024
+    /// Enough for what any super-packet grows to: 64 KiB in segments of 48 bytes, headers and overhead on each.
+    private static let reserve = 256 * 1024
+    private static let upcallLimit = 128
+
+    package var tables = Tables.empty
+    package let drops: DropCounters
+    /// Upcalls since `removeAll`.
+    package private(set) var upcalls: [Upcall] = []
+    /// Packets for the TUN since `removeAll`, without virtio header: ICMP errors.
+    package private(set) var replies: [[UInt8]] = []
+
+    private let arena = PacketBuffer(count: arenaSize)
+    private let scratch = PacketBuffer(count: Segmenter.headerLimit)
+    private var sealed = OutgoingGroups(capacity: 256)
+    private var length = 0
+    private var lastPeer: PeerEntry?
+    private var replyBudget: TokenBucket
+
+    package init(drops: DropCounters, now: Instant) {
+        self.drops = drops
+        replyBudget = TokenBucket(rate: TooBig.repliesPerSecond, burst: TooBig.burst, now: now)
+    }
+
+    /// Datagrams to send since `removeAll`.
+    package var groups: [OutgoingGroup] { sealed.list }
+
+    /// Whether `groups` must be sent and removed before another packet.
+    package var isFull: Bool { length > Self.arenaSize - Self.reserve }
+
+    /// Bytes of datagrams waiting to be sent.
+    package var sealedBytes: Int { length }
+
+    /// Takes one read from the TUN: a virtio header and a packet, `count` bytes of `buffer` in all.
+    ///
+    /// The buffer is written to; `spareBytes` must follow the packet. Precondition: not `isFull`.
+    package mutating func send(_ buffer: PacketBytes, count: Int, at now: Instant) {
+        guard count >= VirtioHeader.size, let header = VirtioHeader(parsing: buffer),
+            let inner = InnerPacket(buffer.slice(VirtioHeader.size, count - VirtioHeader.size))
+        else {
+            drops.add(.malformedPacket)
+            return
+        }
+        guard let index = tables.routes.lookup(inner.destination), let peer = tables.peer(index) else {
+            drops.add(.noRoute)
+            return
+        }
+        let packet = buffer.slice(VirtioHeader.size, inner.length)
+        guard var segmenter = Segmenter(packet, header, scratch: scratch.bytes) else {
+            drops.add(.malformedPacket)
+            return
+        }
+        if segmenter.largestPacket > peer.innerMTU, TooBig.mustAnswer(packet) {
+            answerTooBig(packet, mtu: peer.innerMTU, at: now)
+            return
+        }
+        guard let keypair = peer.keypair, keypair.isUsable(at: now), let destination = peer.destination else {
+            while let segment = segmenter.next() { handUp(segment, of: peer) }
+            return
+        }
+        seal(&segmenter, from: buffer, end: VirtioHeader.size + inner.length, peer, keypair, destination, at: now)
+    }
+
+    /// Forgets what was sent and handed up.
+    package mutating func removeAll() {
+        sealed.removeAll()
+        length = 0
+        lastPeer = nil
+        if !upcalls.isEmpty { upcalls.removeAll(keepingCapacity: true) }
+        if !replies.isEmpty { replies.removeAll(keepingCapacity: true) }
+    }
+
+    // MARK: steps
+
+    private mutating func seal(
+        _ segmenter: inout Segmenter, from buffer: PacketBytes, end: Int, _ peer: PeerEntry, _ keypair: Keypair,
+        _ destination: Destination, at now: Instant
+    ) {
+        var packets = 0
+        var lastCounter: UInt64 = 0
+        let before = length
+        var isSameDestination = lastPeer === peer
+        while let segment = segmenter.next() {
+            guard let counter = keypair.takeCounter() else {
+                handUp(segment, of: peer)
+                continue
+            }
+            // Padding reaches behind the segment, so only the last one, with nothing unsent behind it, has any.
+            let isLast = segmenter.isFinished
+            let padded = isLast ? TransportMessage.paddedLength(segment.count, mtu: peer.innerMTU) : segment.count
+            let plaintext = isLast ? buffer.slice(end - segment.count, padded) : segment
+            if isLast { plaintext.fill(segment.count, padded - segment.count) }
+            seal(plaintext, keypair, counter, to: destination, isSameDestination: isSameDestination)
+            isSameDestination = true
+            lastCounter = counter
+            packets += 1
+        }
+        lastPeer = peer
+        guard packets > 0 else { return }
+        if peer.activity.noteSent(at: now, packets: packets, bytes: length - before, isData: true) {
+            report(.active(peer: peer.index))
+        }
+        if keypair.wantsRekeyAfterSending(lastCounter, at: now) { report(.rekeyWanted(peer: peer.index)) }
+    }
+
+    private mutating func seal(
+        _ plaintext: PacketBytes, _ keypair: Keypair, _ counter: UInt64, to destination: Destination,
+        isSameDestination: Bool
+    ) {
+        let prefix = destination.circuit == nil ? 0 : RelayFrame.headerSize
+        let size = prefix &+ TransportMessage.overhead &+ plaintext.count
+        let datagram = arena.bytes.slice(length, size)
+        if let circuit = destination.circuit { RelayHeader.write(to: datagram, circuit: circuit) }
+        let message = datagram.from(prefix)
+        TransportMessage.writeHeader(to: message, receiver: keypair.remoteIndex, counter: counter)
+        let body = message.from(TransportMessage.headerSize)
+        unsafe keypair.sealer.seal(plaintext.pointer, count: plaintext.count, into: body.pointer, counter: counter)
+        sealed.append(arena.bytes, length, size, to: destination, isSameDestination: isSameDestination)
+        length &+= size
+    }
+
+    private mutating func answerTooBig(_ packet: PacketBytes, mtu: Int, at now: Instant) {
+        drops.add(.tooBig)
+        guard replyBudget.take(at: now), let reply = TooBig.reply(to: packet, mtu: mtu) else { return }
+        replies.append(reply)
+    }
+
+    private mutating func handUp(_ packet: PacketBytes, of peer: PeerEntry) {
+        report(.unsealed(packet: packet.array, peer: peer.index))
+    }
+
+    private mutating func report(_ upcall: Upcall) {
+        guard upcalls.count < Self.upcallLimit else {
+            drops.add(.upcallLimit)
+            return
+        }
+        upcalls.append(upcall)
+    }
+}

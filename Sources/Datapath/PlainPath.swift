@@ -1,0 +1,163 @@
+import Crypto
+package import Noise
+import Relay
+package import SansIO
+import Traversal
+package import Wire
+
+/// The packet path one packet at a time, in arrays: what the engines do, without batches, cutting or merging.
+///
+/// The simulator's nodes use it, and the engines are tested against it.
+package struct PlainPath {
+    package var tables = Tables.empty
+    package let drops = DropCounters()
+
+    /// What became of one packet.
+    package struct Outcome: Equatable, Sendable {
+        package var datagram: Datagram?
+        /// An IP packet for the TUN.
+        package var packet: [UInt8]?
+        package var upcalls: [Upcall] = []
+    }
+
+    package struct Datagram: Equatable, Sendable {
+        package var bytes: [UInt8]
+        package var destination: Destination
+    }
+
+    package init() {}
+
+    // MARK: one message
+
+    /// The transport message for `plaintext`, which is padded up to `mtu`; `nil` when the session has no more counters.
+    package static func seal(_ plaintext: [UInt8], with keypair: Keypair, mtu: Int) -> [UInt8]? {
+        guard let counter = keypair.takeCounter() else { return nil }
+        let padded = TransportMessage.paddedLength(plaintext.count, mtu: mtu)
+        let header = PacketBuffer.array(count: TransportMessage.headerSize) {
+            TransportMessage.writeHeader(to: $0, receiver: keypair.remoteIndex, counter: counter)
+        }
+        let body = plaintext + Array(repeating: 0, count: padded - plaintext.count)
+        return header + keypair.sealer.seal(body, counter: counter)
+    }
+
+    /// The plaintext of a transport message on `keypair`; a replay, a forgery and an expired session are refused.
+    package static func open(
+        _ message: [UInt8], with keypair: Keypair, at now: Instant
+    ) throws(Refusal) -> [UInt8] {
+        guard message.count >= TransportMessage.overhead else { throw Refusal(reason: .malformedMessage) }
+        guard keypair.isUsable(at: now) else { throw Refusal(reason: .expiredSession) }
+        let counter = PacketBuffer.reading(message, TransportMessage.counter)
+        guard keypair.replay.accepts(counter) else { throw Refusal(reason: .replayed) }
+        let body = Array(message[TransportMessage.headerSize...])
+        guard let plaintext = keypair.opener.open(body, counter: counter) else {
+            throw Refusal(reason: .notAuthentic)
+        }
+        keypair.replay.mark(counter)
+        return plaintext
+    }
+
+    package struct Refusal: Error, Equatable {
+        package let reason: DropReason
+    }
+
+    // MARK: with tables
+
+    /// Sends one IP packet from the TUN.
+    package mutating func send(_ packet: [UInt8], at now: Instant) -> Outcome {
+        guard let inner = PacketBuffer.reading(packet, InnerPacket.init) else { return drop(.malformedPacket) }
+        guard let index = tables.routes.lookup(inner.destination), let peer = tables.peer(index) else {
+            return drop(.noRoute)
+        }
+        let plaintext = Array(packet.prefix(inner.length))
+        if inner.length > peer.innerMTU, PacketBuffer.reading(plaintext, TooBig.mustAnswer) {
+            drops.add(.tooBig)
+            return Outcome(packet: PacketBuffer.reading(plaintext) { TooBig.reply(to: $0, mtu: peer.innerMTU) })
+        }
+        guard let keypair = peer.keypair, keypair.isUsable(at: now), let destination = peer.destination,
+            let message = Self.seal(plaintext, with: keypair, mtu: peer.innerMTU)
+        else { return Outcome(upcalls: [.unsealed(packet: plaintext, peer: index)]) }
+
+        let datagram = (destination.circuit.map(RelayFrame.header) ?? []) + message
+        var outcome = Outcome(datagram: Datagram(bytes: datagram, destination: destination))
+        if peer.activity.noteSent(at: now, bytes: datagram.count, isData: true) {
+            outcome.upcalls.append(.active(peer: index))
+        }
+        let counter = PacketBuffer.reading(message, TransportMessage.counter)
+        if keypair.wantsRekeyAfterSending(counter, at: now) { outcome.upcalls.append(.rekeyWanted(peer: index)) }
+        return outcome
+    }
+
+    /// Receives one datagram from the network.
+    package mutating func receive(
+        _ datagram: [UInt8], from source: Endpoint, localAddress: IPAddress? = nil, at now: Instant
+    ) -> Outcome {
+        let direct = Origin(.direct(source), localAddress: localAddress)
+        guard PacketBuffer.reading(datagram, RelayHeader.isData) else {
+            return receiveMessage(datagram, direct, at: now)
+        }
+        let message = Array(datagram[RelayFrame.headerSize...])
+        guard message.count > TransportMessage.headerSize, (1...4).contains(message[0]) else {
+            return drop(.malformedMessage)
+        }
+        let id = PacketBuffer.reading(datagram, RelayHeader.circuit)
+        guard let circuit = tables.circuit(id) else { return drop(.unknownCircuit) }
+        guard circuit.source == source else { return drop(.wrongCircuitSource) }
+        switch circuit.role {
+        case .relay(let destination):
+            let frame = RelayFrame.header(circuit: destination.circuit ?? 0) + message
+            return Outcome(datagram: Datagram(bytes: frame, destination: destination))
+        case .end:
+            return receiveMessage(message, Origin(.relayed(circuit: id)), at: now)
+        }
+    }
+
+    private mutating func receiveMessage(_ message: [UInt8], _ origin: Origin, at now: Instant) -> Outcome {
+        guard PacketBuffer.reading(message, TransportMessage.isTransport) else {
+            return message.isEmpty ? Outcome() : Outcome(upcalls: [.datagram(message, origin: origin)])
+        }
+        guard message.count >= TransportMessage.overhead else { return drop(.malformedMessage) }
+        guard let session = tables.session(receiver: PacketBuffer.reading(message, TransportMessage.receiver)) else {
+            return drop(.unknownReceiver)
+        }
+        do throws(Refusal) {
+            let plaintext = try Self.open(message, with: session.keypair, at: now)
+            var outcome = deliver(plaintext, from: session.peer, origin)
+            note(message.count, isData: !plaintext.isEmpty, session, origin, &outcome, at: now)
+            return outcome
+        } catch {
+            return drop(error.reason)
+        }
+    }
+
+    private func deliver(_ plaintext: [UInt8], from peer: PeerEntry, _ origin: Origin) -> Outcome {
+        guard let first = plaintext.first else { return Outcome() }
+        if first >> 4 == 0 {
+            return Outcome(upcalls: [.control(frame: plaintext, peer: peer.index, origin: origin)])
+        }
+        guard let inner = PacketBuffer.reading(plaintext, InnerPacket.init) else { return drop(.malformedInnerPacket) }
+        guard peer.sources.contains(inner.source) else { return drop(.sourceNotAllowed) }
+        return Outcome(packet: Array(plaintext.prefix(inner.length)))
+    }
+
+    private func note(
+        _ count: Int, isData: Bool, _ session: Tables.Session, _ origin: Origin, _ outcome: inout Outcome,
+        at now: Instant
+    ) {
+        let peer = session.peer
+        if peer.activity.noteReceived(at: now, bytes: count, isData: isData) {
+            outcome.upcalls.append(.active(peer: peer.index))
+        }
+        if session.keypair.confirmsSession() {
+            outcome.upcalls.append(.confirmed(peer: peer.index, receiver: session.keypair.localIndex))
+        }
+        if session.keypair.wantsRekeyAfterReceiving(at: now) {
+            outcome.upcalls.append(.rekeyWanted(peer: peer.index))
+        }
+        if origin.path != peer.path { outcome.upcalls.append(.moved(peer: peer.index, to: origin)) }
+    }
+
+    private func drop(_ reason: DropReason) -> Outcome {
+        drops.add(reason)
+        return Outcome()
+    }
+}

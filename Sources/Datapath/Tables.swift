@@ -1,0 +1,140 @@
+package import Noise
+package import Traversal
+package import Wire
+
+/// Everything the packet threads know: an immutable snapshot, made by the control thread and swapped as a whole.
+///
+/// Look-ups are array accesses. A receiver index names its slot in `sessions` with its low 16 bits, a circuit
+/// identifier its slot in `circuits`; the remaining bits are random and are compared.
+package final class Tables: Sendable {
+    /// Counts snapshots; a packet thread takes a new one when this number has changed.
+    package let generation: UInt64
+    package let peers: [PeerEntry?]
+    package let routes: RouteTable
+    private let sessions: [Session?]
+    private let circuits: [CircuitEntry?]
+
+    /// A keypair that messages may arrive on, and whose it is.
+    package struct Session: Sendable {
+        package let keypair: Keypair
+        package let peer: PeerEntry
+
+        package init(_ keypair: Keypair, peer: PeerEntry) {
+            self.keypair = keypair
+            self.peer = peer
+        }
+    }
+
+    package static let empty = Tables(generation: 0)
+
+    /// `routes` lead to indices of `peers`; every `PeerEntry.index` is its own place there. Of two sessions or circuits
+    /// in one slot the later counts; who allocates identifiers sees to it that there are none.
+    package init(
+        generation: UInt64, peers: [PeerEntry] = [], sessions: [Session] = [], circuits: [CircuitEntry] = [],
+        routes: RouteTable = .empty
+    ) {
+        self.generation = generation
+        self.routes = routes
+        self.peers = Self.table(peers) { $0.index }
+        self.sessions = Self.table(sessions) { Self.slot(ofReceiver: $0.keypair.localIndex) }
+        self.circuits = Self.table(circuits) { Self.slot(ofCircuit: $0.id) }
+    }
+
+    package static func slot(ofReceiver index: UInt32) -> Int { Int(index & 0xffff) }
+    package static func slot(ofCircuit id: UInt64) -> Int { Int(id & 0xffff) }
+
+    func session(receiver index: UInt32) -> Session? {
+        let slot = Self.slot(ofReceiver: index)
+        guard slot < sessions.count, let session = sessions[slot], session.keypair.localIndex == index else {
+            return nil
+        }
+        return session
+    }
+
+    func circuit(_ id: UInt64) -> CircuitEntry? {
+        let slot = Self.slot(ofCircuit: id)
+        guard slot < circuits.count, let circuit = circuits[slot], circuit.id == id else { return nil }
+        return circuit
+    }
+
+    func peer(_ index: Int) -> PeerEntry? {
+        peers.indices.contains(index) ? peers[index] : nil
+    }
+
+    private static func table<Entry>(_ entries: [Entry], slot: (Entry) -> Int) -> [Entry?] {
+        var table: [Entry?] = []
+        for entry in entries {
+            let slot = slot(entry)
+            if slot >= table.count { table += Array(repeating: nil, count: slot + 1 - table.count) }
+            table[slot] = entry
+        }
+        return table
+    }
+}
+
+/// Where datagrams to a peer go: an endpoint, and the relay's circuit when the endpoint is a relay.
+package struct Destination: Hashable, Sendable {
+    package var endpoint: Endpoint
+    /// The local address to leave from; `nil` lets routing choose.
+    package var localAddress: IPAddress?
+    /// The identifier that the relay gave the circuit, written before every message.
+    package var circuit: UInt64?
+
+    package init(_ endpoint: Endpoint, localAddress: IPAddress? = nil, circuit: UInt64? = nil) {
+        self.endpoint = endpoint
+        self.localAddress = localAddress
+        self.circuit = circuit
+    }
+}
+
+/// A peer as the packet threads see it.
+package final class PeerEntry: Sendable {
+    package let index: Int
+    /// The session to send on; `nil` before a handshake is through.
+    package let keypair: Keypair?
+    /// Where to send; `nil` while no path is known.
+    package let destination: Destination?
+    /// The path that packets from the peer are expected on; any other is reported as `.moved`.
+    package let path: Path?
+    /// Its certified prefixes. While there are none (certificate not verified) only control frames pass.
+    package let sources: SourceSet
+    package let activity: Activity
+    /// Largest inner packet that the path takes.
+    package let innerMTU: Int
+
+    package init(
+        index: Int, keypair: Keypair?, destination: Destination?, path: Path?, sources: SourceSet, activity: Activity,
+        innerMTU: Int
+    ) {
+        precondition(index >= 0 && innerMTU >= 576)
+        self.index = index
+        self.keypair = keypair
+        self.destination = destination
+        self.path = path
+        self.sources = sources
+        self.activity = activity
+        self.innerMTU = innerMTU
+    }
+}
+
+/// A circuit that frames may arrive on, at its relay or at one of its ends.
+package struct CircuitEntry: Sendable {
+    package enum Role: Sendable {
+        /// This node relays: frames go on to `destination`, whose `circuit` is the next receiver's identifier.
+        case relay(to: Destination)
+        /// This node is the end: the frame holds a message of a peer.
+        case end
+    }
+
+    /// The identifier in frames to this node.
+    package let id: UInt64
+    /// The only endpoint that frames are accepted from.
+    package let source: Endpoint
+    package let role: Role
+
+    package init(id: UInt64, source: Endpoint, role: Role) {
+        self.id = id
+        self.source = source
+        self.role = role
+    }
+}

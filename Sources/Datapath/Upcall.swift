@@ -1,0 +1,32 @@
+package import Traversal
+package import Wire
+
+/// Where a datagram came from: the path, and the local address that it was sent to.
+package struct Origin: Hashable, Sendable {
+    package var path: Path
+    /// `nil` when the kernel did not tell, or for a relayed path.
+    package var localAddress: IPAddress?
+
+    package init(_ path: Path, localAddress: IPAddress? = nil) {
+        self.path = path
+        self.localAddress = localAddress
+    }
+}
+
+/// What the packet threads leave to the control thread. Peers are named by `PeerEntry.index`.
+package enum Upcall: Equatable, Sendable {
+    /// Packets flow again with a peer whose timers were not being watched.
+    case active(peer: Int)
+    /// A session is due for renewal. Once for each session.
+    case rekeyWanted(peer: Int)
+    /// The first authentic message came on a session that the peer initiated: it may be sent on now.
+    case confirmed(peer: Int, receiver: UInt32)
+    /// An authentic message came along another path than the peer's.
+    case moved(peer: Int, to: Origin)
+    /// A packet for a peer that no session can take. It is to be queued, and a handshake begun.
+    case unsealed(packet: [UInt8], peer: Int)
+    /// A control frame of a peer.
+    case control(frame: [UInt8], peer: Int, origin: Origin)
+    /// Anything else that came in: handshake messages, STUN, what nobody knows.
+    case datagram([UInt8], origin: Origin)
+}
