@@ -8,8 +8,9 @@ import Synchronization
 ///     data sent ──▶ sets `unheardSince`         data received ──▶ sets `unansweredSince`
 ///     anything received ──▶ clears it           anything sent ──▶ clears it
 ///
-/// While neither is set the control thread does not look. The call that sets one of them then returns `true`, and its
-/// caller owes the control thread the upcall `.active` (`Tunnel.wake`).
+/// The control thread looks at a moment only once it knows that it is set. The call that sets one unknown to it returns
+/// `true`, and its caller owes the control thread the upcall `.active` (`Tunnel.wake`): steady traffic costs one in ten
+/// seconds, when the timer looks and finds the moment cleared.
 package final class Activity: Sendable {
     private static let never = UInt64.max
 
@@ -17,9 +18,8 @@ package final class Activity: Sendable {
     private let dataSent = Atomic<UInt64>(never)
     private let received = Atomic<UInt64>(never)
     private let dataReceived = Atomic<UInt64>(never)
-    private let unheard = Atomic<UInt64>(never)
-    private let unanswered = Atomic<UInt64>(never)
-    private let isWatched = Atomic<Bool>(false)
+    private let unheard = Wait()
+    private let unanswered = Wait()
     private let sentBytes = Atomic<UInt64>(0)
     private let sentPackets = Atomic<UInt64>(0)
     private let receivedBytes = Atomic<UInt64>(0)
@@ -36,9 +36,9 @@ package final class Activity: Sendable {
     package var lastReceived: Instant? { Self.instant(received) }
     package var lastDataReceived: Instant? { Self.instant(dataReceived) }
     /// The first data sent since anything was received.
-    package var unheardSince: Instant? { Self.instant(unheard) }
+    package var unheardSince: Instant? { unheard.since }
     /// The first data received since anything was sent.
-    package var unansweredSince: Instant? { Self.instant(unanswered) }
+    package var unansweredSince: Instant? { unanswered.since }
     /// Bytes of messages on the wire, without UDP and IP headers.
     package var bytesSent: UInt64 { sentBytes.load(ordering: .relaxed) }
     package var packetsSent: UInt64 { sentPackets.load(ordering: .relaxed) }
@@ -54,10 +54,10 @@ package final class Activity: Sendable {
         sent.store(now.nanoseconds, ordering: .relaxed)
         sentBytes.add(UInt64(bytes), ordering: .relaxed)
         sentPackets.add(UInt64(packets), ordering: .relaxed)
-        Self.clear(unanswered)
+        unanswered.end()
         guard isData else { return false }
         dataSent.store(now.nanoseconds, ordering: .relaxed)
-        return begin(unheard, at: now)
+        return unheard.begin(at: now)
     }
 
     /// Notes that authentic messages of this tunnel came in. Data is any transport message that is not empty.
@@ -67,43 +67,58 @@ package final class Activity: Sendable {
         received.store(now.nanoseconds, ordering: .relaxed)
         receivedBytes.add(UInt64(bytes), ordering: .relaxed)
         receivedPackets.add(UInt64(packets), ordering: .relaxed)
-        Self.clear(unheard)
+        unheard.end()
         guard isData else { return false }
         dataReceived.store(now.nanoseconds, ordering: .relaxed)
-        return begin(unanswered, at: now)
+        return unanswered.begin(at: now)
     }
 
     // MARK: the control thread
 
     /// Ends a wait whose timer has fired.
-    func clearUnheard() { Self.clear(unheard) }
-    func clearUnanswered() { Self.clear(unanswered) }
+    func clearUnheard() { unheard.end() }
+    func clearUnanswered() { unanswered.end() }
 
-    /// Says whether the control thread will look at both waits by itself, and returns whether it has to: a wait that
-    /// began while it stopped looking must not be lost.
-    ///
-    /// Here the order of the flag and the waits matters, so these accesses are sequentially consistent.
-    func watchIfWaiting() -> Bool {
-        isWatched.store(false, ordering: .sequentiallyConsistent)
-        let isWaiting =
-            unheard.load(ordering: .sequentiallyConsistent) != Self.never
-            || unanswered.load(ordering: .sequentiallyConsistent) != Self.never
-        if isWaiting { isWatched.store(true, ordering: .sequentiallyConsistent) }
-        return isWaiting
-    }
-
-    private func begin(_ wait: borrowing Atomic<UInt64>, at now: Instant) -> Bool {
-        guard wait.load(ordering: .relaxed) == Self.never else { return false }
-        wait.store(now.nanoseconds, ordering: .sequentiallyConsistent)
-        return !isWatched.exchange(true, ordering: .sequentiallyConsistent)
-    }
-
-    private static func clear(_ wait: borrowing Atomic<UInt64>) {
-        if wait.load(ordering: .relaxed) != never { wait.store(never, ordering: .relaxed) }
+    /// Makes known which moments are set, before the control thread computes its next deadline from them.
+    func watch() {
+        unheard.watch()
+        unanswered.watch()
     }
 
     private static func instant(_ moment: borrowing Atomic<UInt64>) -> Instant? {
         let nanoseconds = moment.load(ordering: .relaxed)
         return nanoseconds == never ? nil : Instant(nanoseconds: nanoseconds)
+    }
+}
+
+/// A moment that one direction sets and the other clears, and whether the control thread knows that it is set.
+private struct Wait: ~Copyable {
+    private static let never = UInt64.max
+
+    private let start = Atomic<UInt64>(never)
+    private let isWatched = Atomic<Bool>(false)
+
+    var since: Instant? {
+        let nanoseconds = start.load(ordering: .relaxed)
+        return nanoseconds == Self.never ? nil : Instant(nanoseconds: nanoseconds)
+    }
+
+    /// `true` when this set the moment and the control thread does not know. The order of these two accesses against
+    /// those of `watch` matters, hence sequential consistency.
+    func begin(at now: Instant) -> Bool {
+        guard start.load(ordering: .relaxed) == Self.never else { return false }
+        start.store(now.nanoseconds, ordering: .sequentiallyConsistent)
+        return !isWatched.exchange(true, ordering: .sequentiallyConsistent)
+    }
+
+    func end() {
+        if start.load(ordering: .relaxed) != Self.never { start.store(Self.never, ordering: .relaxed) }
+    }
+
+    func watch() {
+        isWatched.store(false, ordering: .sequentiallyConsistent)
+        if start.load(ordering: .sequentiallyConsistent) != Self.never {
+            isWatched.store(true, ordering: .sequentiallyConsistent)
+        }
     }
 }

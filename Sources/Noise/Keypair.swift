@@ -55,6 +55,11 @@ package final class Keypair: @unchecked Sendable {
     /// would be sent on it waits for a new one.
     package func isUsable(at now: Instant) -> Bool { now < createdAt + limits.rejectAfterTime }
 
+    /// Whether another message may be sealed: the session is usable and has counters left.
+    package func canSend(at now: Instant) -> Bool {
+        isUsable(at: now) && nextCounter.load(ordering: .relaxed) < limits.rejectAfterMessages
+    }
+
     /// The counter of the next message to seal, each handed out once; `nil` when the session has no more.
     package func takeCounter() -> UInt64? {
         // Looked at first, so that calls past the end cannot run the counter around to zero.

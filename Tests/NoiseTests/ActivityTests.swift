@@ -41,16 +41,18 @@ import Testing
         #expect(activity.unansweredSince == nil)
     }
 
-    @Test func `the control thread is woken once, and again after it stopped looking`() {
+    @Test func `the control thread is woken once for each wait, and again after it looked and found none`() {
         let activity = Activity()
-        let first = activity.noteSent(at: second(1), bytes: 100, isData: true)
-        let second = activity.noteReceived(at: second(2), bytes: 100, isData: true)
-        #expect(first)
-        #expect(!second)
-        #expect(activity.watchIfWaiting())
-        _ = activity.noteSent(at: self.second(3), bytes: 32, isData: false)
-        #expect(!activity.watchIfWaiting())
-        let third = activity.noteReceived(at: self.second(4), bytes: 100, isData: true)
-        #expect(third)
+        let wakesForSending = (1...3).map { activity.noteSent(at: second($0), bytes: 100, isData: true) }
+        #expect(wakesForSending == [true, false, false])
+        activity.watch()
+        let wakesForReceiving = (4...5).map { activity.noteReceived(at: second($0), bytes: 100, isData: true) }
+        #expect(wakesForReceiving == [true, false])
+        let wakesWhileKnown = activity.noteSent(at: second(6), bytes: 100, isData: true)
+        #expect(!wakesWhileKnown)
+        _ = activity.noteReceived(at: second(7), bytes: 32, isData: false)
+        activity.watch()
+        let wakesAfterQuiet = activity.noteSent(at: second(8), bytes: 100, isData: true)
+        #expect(wakesAfterQuiet)
     }
 }
