@@ -69,6 +69,7 @@ let shell: [Target] = [
     source("Linux", ["CLinux", "SansIO", "Wire"]),
     source("Netlink", ["CNetfilter", "Wire"]),
     source("Agent", ["ControlAPI", "Linux"]),
+    source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
 ]
 
 // MARK: programs

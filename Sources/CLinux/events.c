@@ -52,13 +52,18 @@ int linux_epoll_wait(int epoll, struct linux_event *events, int capacity, int ti
     return count;
 }
 
-int linux_wait_readable(int descriptor, int wake) {
+int linux_wait_or_wake(int descriptor, int wake, int timeout_ms) {
     struct pollfd descriptors[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
-    while (poll(descriptors, 2, -1) < 0) {
-        if (errno != EINTR) return -errno;
-    }
-    if (descriptors[1].revents) return 0;
-    return descriptors[0].revents & POLLIN ? LINUX_READABLE : LINUX_CLOSED;
+    int count = poll(descriptors, 2, timeout_ms);
+    return count < 0 && errno != EINTR ? -errno : 0;
+}
+
+int linux_poll_readable(const int *descriptors, uint8_t *ready, int count) {
+    struct pollfd polled[8];
+    for (int i = 0; i < count; i++) polled[i] = (struct pollfd){.fd = descriptors[i], .events = POLLIN};
+    int found = poll(polled, (nfds_t)count, -1);
+    for (int i = 0; i < count; i++) ready[i] = found > 0 && polled[i].revents != 0;
+    return found < 0 && errno != EINTR ? -errno : 0;
 }
 
 int linux_wait_ready(int descriptor, uint32_t readiness, int timeout_ms) {

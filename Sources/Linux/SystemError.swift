@@ -1,4 +1,6 @@
 import CLinux
+import Glibc
+package import Wire
 
 /// A refusal by the kernel: which call, on what, and why.
 package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -27,5 +29,12 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     ) throws(SystemError) -> Result {
         guard result < 0 else { return result }
         throw SystemError(call(), code: Int32(truncatingIfNeeded: -result))
+    }
+}
+
+extension SystemError {
+    /// There is no socket of the family that `endpoint` needs.
+    package static func noSocket(for endpoint: Endpoint) -> SystemError {
+        SystemError("send to \(endpoint)", code: EAFNOSUPPORT)
     }
 }

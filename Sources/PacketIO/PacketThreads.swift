@@ -1,0 +1,68 @@
+package import Datapath
+package import Linux
+import Relay
+import Wire
+
+/// The two packet threads on one TUN and one UDP socket per family.
+///
+/// ```
+///   TUN ──▶ outbound thread ──▶ UDP          publish(tables) ──▶ both
+///   TUN ◀── inbound thread  ◀── UDP          mailbox         ◀── both
+/// ```
+/// The control thread gives them tables and takes their upcalls; neither ever waits for the other. Threads start with no
+/// routes and no sessions, so until the first `publish` everything that comes in is an upcall or a drop.
+package final class PacketThreads: Sendable {
+    /// Upcalls for the control thread.
+    package var mailbox: UpcallMailbox { ports.mailbox }
+    /// What was dropped on the way out and on the way in.
+    package let outboundDrops = DropCounters()
+    package let inboundDrops = DropCounters()
+
+    private let ports: PacketPorts
+    private let outbound: Thread
+    private let inbound: Thread
+
+    /// Starts both threads. `sockets` holds at most one of each family; the first of a family sends.
+    package init(tun: TunDevice, sockets: [UDPSocket]) throws(SystemError) {
+        let ports = try PacketPorts(tun: tun, sockets: sockets)
+        self.ports = ports
+        let outboundDrops = outboundDrops
+        let inboundDrops = inboundDrops
+        outbound = try Thread(name: "mesh-outbound") { OutboundThread(ports, drops: outboundDrops).run() }
+        do {
+            inbound = try Thread(name: "mesh-inbound") { InboundThread(ports, drops: inboundDrops).run() }
+        } catch {
+            ports.end()
+            outbound.join()
+            throw error
+        }
+    }
+
+    /// Makes `tables` what packets are treated by. What is read from the TUN or a socket afterwards meets them.
+    package func publish(_ tables: Tables) {
+        ports.tables.publish(tables)
+    }
+
+    /// Sends a message of the control thread; a destination with a circuit gets the relay frame's header.
+    package func send(_ message: [UInt8], to destination: Destination) throws(SystemError) {
+        let endpoint = destination.endpoint
+        guard let index = ports.socketIndex(isIPv4: endpoint.address.isIPv4) else {
+            throw .noSocket(for: endpoint)
+        }
+        let datagram = (destination.circuit.map(RelayFrame.header) ?? []) + message
+        try ports.sockets[index].send(datagram, to: endpoint, from: destination.localAddress)
+    }
+
+    /// Hands an IP packet to this host, as if it had come from the mesh. `false` when the interface does not take it.
+    @discardableResult
+    package func deliver(_ packet: [UInt8]) -> Bool {
+        ports.deliver(packet)
+    }
+
+    /// Stops both threads and waits for them. Once; the TUN and the sockets stay open with their owner.
+    package func stop() {
+        ports.end()
+        outbound.join()
+        inbound.join()
+    }
+}
