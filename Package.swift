@@ -32,6 +32,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let libraries: [Target] = [
     .systemLibrary(name: "CJansson"),
     .systemLibrary(name: "CQREncode"),
+    .target(name: "CSpawn", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "CSQLite"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL"),
@@ -45,6 +46,7 @@ let ground: [Target] = [
     source("Wire", extra: lifetimes),
     source("SansIO"),
     source("JSON", ["CJansson"]),
+    source("QR", ["CQREncode"]),
     source("Crypto", ["COpenSSL", "Wire"]),
     source("YAML", ["CYAML"]),
 ]
@@ -68,13 +70,18 @@ let shell: [Target] = [
     source("Store", ["CSQLite", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
     source("Netlink", ["CNetfilter", "Wire"]),
+    source(
+        "Console",
+        ["Arguments", "CSpawn", "Configuration", "ControlAPI", "JSON", "Linux", "QR", "SansIO", "Wire", "YAML"]),
     source("Agent", ["ControlAPI", "Linux"]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
 ]
 
 // MARK: programs
 
-let programs: [Target] = []
+let programs: [Target] = [
+    program("meshctl", ["Console"])
+]
 
 // MARK: tests, mirroring Sources
 

@@ -39,7 +39,9 @@ extension Programs {
         discussion: [
             "Starts the agent if it is not running: through systemd where that runs the host, else by itself. Without "
                 + "a token it resumes the mesh that this host belongs to, or creates one. Returns when the mesh is "
-                + "ready, or says what is missing."
+                + "ready, or says what is missing.",
+            "An agent that has a socket, a configuration or a state directory of its own is started without systemd, "
+                + "and logs to meshd.log in its state directory or to /var/log/kubemesh.log.",
         ],
         arguments: [Argument("TOKEN", "the join token that another host of the mesh printed", isOptional: true)],
         options: [
@@ -48,6 +50,8 @@ extension Programs {
                 "advertise", "let the mesh reach this network through this node; may be repeated", takes: "PREFIX",
                 isRepeatable: true),
             timeout,
+            Option("config", "start the agent with this configuration", takes: "PATH", as: .file),
+            Option("state-directory", "start the agent with its keys and state here", takes: "PATH", as: .file),
         ],
         examples: [
             Command.Example("sudo meshctl up", "create a mesh, or resume the one on disk"),

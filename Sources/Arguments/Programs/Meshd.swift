@@ -19,7 +19,7 @@ extension Programs {
                 Option("foreground", "stay in the foreground, as meshd always does; accepted for scripts"),
                 Option(
                     "log-level", "log this and what is more important; overrides the configuration", takes: "LEVEL",
-                    as: .choice(["debug", "info", "warning", "error"])),
+                    as: .choice(["debug", "info", "notice", "warning", "error"])),
                 Option("version", "print the version and end"),
             ],
             examples: [

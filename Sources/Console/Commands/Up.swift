@@ -1,0 +1,109 @@
+import Arguments
+import ControlAPI
+import Glibc
+import JSON
+import Linux
+import SansIO
+import Wire
+
+extension Meshctl {
+    private static let pollInterval: Duration = .milliseconds(100)
+    /// A node that is up with faults for this long is not about to mend by itself.
+    private static let degradedPatience: Duration = .seconds(2)
+
+    /// Brings the mesh up and waits until it is ready.
+    func up() throws(Failure) -> Int32 {
+        let request = Request.up(
+            Request.Up(
+                token: invocation.argument("TOKEN"), name: try nodeName(), advertise: try prefixes("advertise")))
+        let timeout = Duration.seconds(invocation.seconds("timeout") ?? 15)
+        let deadline = SystemClock.now + timeout
+        try startAgentIfNeeded(within: timeout)
+        var result = try ask(request) { if case .up(let result) = $0 { result } else { nil } }
+        result.status = try waitUntilReady(result.status, until: deadline)
+        show(result)
+        if case .ready = result.status.state { return 0 }
+        if case .degraded = result.status.state { return 0 }
+        throw Failure(
+            .failed, "the mesh is not ready after \(Units.age(timeout))",
+            nextStep: "meshd goes on trying: watch 'meshctl status'")
+    }
+
+    private func nodeName() throws(Failure) -> String? {
+        guard let text = invocation.text("name") else { return nil }
+        guard NodeName(text) != nil else {
+            let suggestion = NodeName(hostName: text).map { "write --name \($0)" }
+            throw Failure(
+                .usage, "--name must be a DNS name of small letters, digits and hyphens, not '\(text)'",
+                nextStep: suggestion)
+        }
+        return text
+    }
+
+    private func startAgentIfNeeded(within timeout: Duration) throws(Failure) {
+        do throws(Failure) {
+            _ = try ControlSession(.version, to: socketPath)
+            return
+        } catch {
+            guard error.code == .unreachable else { throw error }
+        }
+        let own = AgentProcess(
+            socketPath: socketPath, configurationPath: invocation.text("config"),
+            stateDirectory: invocation.text("state-directory"))
+        let isOwn = !isHostAgent || own.configurationPath != nil || own.stateDirectory != nil
+        guard geteuid() == 0 else {
+            throw Failure(.notPermitted, "starting the agent takes root", nextStep: "run 'sudo meshctl up'")
+        }
+        if !isOwn, Systemd.hasUnit {
+            output.note("Starting the agent (\(Systemd.unit)).")
+            try Systemd.enable()
+        } else {
+            output.note("Starting the agent.")
+            try own.start(within: timeout)
+        }
+    }
+
+    private func waitUntilReady(_ first: Status, until deadline: Instant) throws(Failure) -> Status {
+        var status = first
+        var degradedSince: Instant?
+        while SystemClock.now < deadline {
+            switch status.state {
+            case .ready: return status
+            case .degraded:
+                let since = degradedSince ?? SystemClock.now
+                degradedSince = since
+                if SystemClock.now - since >= Self.degradedPatience { return status }
+            case .starting, .down: degradedSince = nil
+            }
+            AgentProcess.sleep(Self.pollInterval)
+            status = try ask(.status) { if case .status(let status) = $0 { status } else { nil } }
+        }
+        return status
+    }
+
+    private func show(_ result: UpResult) {
+        let text = StatusText(style: output.style, now: now)
+        let status = result.status
+        var lines: [String]
+        switch status.state {
+        case .ready, .degraded:
+            let verb =
+                switch result.action {
+                case .created: "The mesh is created"
+                case .joined: "This host has joined the mesh"
+                case .resumed: "The mesh is up again"
+                case .unchanged: "The mesh is up already"
+                }
+            let addresses = status.addresses.map(\.description).joined(separator: ", ")
+            lines = [
+                "\(output.style(.good, verb)): this node is \(output.style(.bold, status.nodeName)), \(addresses)."
+            ]
+        case .starting, .down: lines = ["The mesh is not ready yet:"]
+        }
+        lines += text.notices(status.state.reasons, mark: "!") + text.notices(status.warnings, mark: "warning:")
+        if let token = result.token {
+            lines += [""] + InvitationText(style: output.style, now: now).lines(token)
+        }
+        output.show(result.json, lines)
+    }
+}

@@ -1,0 +1,62 @@
+import Arguments
+import ControlAPI
+import JSON
+
+extension Meshctl {
+    func status() throws(Failure) {
+        let status = try ask(.status) { if case .status(let status) = $0 { status } else { nil } }
+        let text = StatusText(style: output.style, now: now)
+        output.show(status.json, text.lines(status, withCounters: invocation.has("counters")))
+    }
+
+    func peers() throws(Failure) {
+        let peers = try ask(.peers) { if case .peers(let peers) = $0 { peers } else { nil } }
+        output.show(.array(peers.map(\.json)), PeersText(style: output.style).lines(peers))
+    }
+
+    /// Prints each answer as it comes. Nobody answering counts as a failure.
+    func ping() throws(Failure) -> Int32 {
+        let request = Request.ping(
+            target: invocation.argument("NODE") ?? "", count: invocation.number("count") ?? 5)
+        var session = try ControlSession(request, to: socketPath)
+        let text = PingText(style: output.style)
+        var pongs: [Pong] = []
+        while true {
+            switch try session.next() {
+            case .pong(let pong):
+                pongs.append(pong)
+                if !output.isJSON { output.print([text.line(pong)]) }
+            case .pingSummary(let summary):
+                output.show(
+                    ["probes": .array(pongs.map(\.json)), "summary": summary.json], [text.line(summary)])
+                return summary.received > 0 ? 0 : Failure.Code.failed.exitCode
+            default: throw Self.unexpected
+            }
+        }
+    }
+
+    func reload() throws(Failure) {
+        let result = try ask(.reload) { if case .reloaded(let result) = $0 { result } else { nil } }
+        var lines: [String] = []
+        if !result.applied.isEmpty { lines.append("In force: \(result.applied.joined(separator: ", ")).") }
+        if !result.needRestart.isEmpty {
+            lines.append(
+                "Changed, but in force only after a restart of meshd: \(result.needRestart.joined(separator: ", ")).")
+        }
+        output.show(result.json, lines.isEmpty ? ["Nothing has changed."] : lines)
+    }
+
+    /// The agent need not run for this.
+    func showVersions() {
+        let own = "meshctl \(Programs.version)"
+        do throws(Failure) {
+            let agent = try ask(.version) { if case .version(let version) = $0 { version } else { nil } }
+            output.show(
+                ["meshctl": .string(Programs.version), "meshd": agent.json],
+                [own, "meshd \(Style.printable(agent.version)) (process \(agent.processID))"])
+        } catch {
+            output.show(
+                ["meshctl": .string(Programs.version), "meshd": .null], [own, "meshd unknown: \(error.message)"])
+        }
+    }
+}
