@@ -75,6 +75,7 @@ let shell: [Target] = [
         ["Arguments", "CSpawn", "Configuration", "ControlAPI", "JSON", "Linux", "QR", "SansIO", "Wire", "YAML"]),
     source("Agent", ["ControlAPI", "Linux"]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
+    source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
 ]
 
 // MARK: programs
@@ -99,7 +100,8 @@ let testTargets: [Target] = [
     tests("Agent", ["Agent"]),
     tests("Linux", ["Linux", "SansIO"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
-    tests("NetfilterHost", ["CLinux", "Linux", "Netlink", "Wire"]),
+    tests("Netfilter", ["Netfilter", "Wire"]),
+    tests("NetfilterHost", ["CLinux", "Linux", "Netfilter", "Netlink", "Wire"]),
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("YAML", ["YAML", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),

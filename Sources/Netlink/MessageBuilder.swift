@@ -6,8 +6,8 @@ import Glibc
 /// Precondition of every `put`: the message stays below `capacity`; callers bound what they put.
 @safe
 package struct MessageBuilder: ~Copyable {
-    /// Enough for one message of at most one full attribute (64 KiB) with its surroundings.
-    private static let capacity = 1 << 17
+    /// The longest message that an attribute around all of its content can hold.
+    private static let capacity = 1 << 16
 
     private let storage: UnsafeMutableRawPointer
     private let header: UnsafeMutablePointer<nlmsghdr>

@@ -38,6 +38,13 @@ package struct NetlinkMessage: Sendable {
         unsafe bytes = Array(UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
     }
 
+    /// A message of ours with its sequence number, which the header holds at offset 8.
+    package static func numbered(_ bytes: [UInt8], _ number: UInt32) -> [UInt8] {
+        var numbered = bytes
+        unsafe withUnsafeBytes(of: number) { unsafe numbered.replaceSubrange(8..<12, with: $0) }
+        return numbered
+    }
+
     /// The fixed structure after the header; `nil` when the message is too short for it.
     package func structure<Structure: BitwiseCopyable>(_ type: Structure.Type) -> Structure? {
         let start = MemoryLayout<nlmsghdr>.size

@@ -90,11 +90,20 @@ package struct NetlinkSocket: ~Copyable {
     ) throws(NetlinkError) -> [NetlinkMessage] {
         for _ in 0..<8 {
             let number = takeSequence()
-            try send(Self.numbered(message.bytes, number))
+            try send(NetlinkMessage.numbered(message.bytes, number))
             if let answers = try collect(number, doing: action, to: object) { return answers }
         }
         throw .refused(
             action: action, object: object, code: EAGAIN, explanation: "it changes faster than it can be read")
+    }
+
+    /// The next datagram of a blocking socket; throws when the kernel lost it or sends none.
+    package func receiveAnswer() throws(NetlinkError) -> [UInt8] {
+        switch try receive() {
+        case .datagram(let bytes): return bytes
+        case .empty: throw .socket(step: "wait for the kernel's answer", code: ETIMEDOUT)
+        case .overrun: throw .socket(step: "receive the kernel's answer", code: ENOBUFS)
+        }
     }
 
     /// `nil`: the dump was interrupted by a change.
@@ -104,9 +113,7 @@ package struct NetlinkSocket: ~Copyable {
         var answers: [NetlinkMessage] = []
         var isConsistent = true
         while true {
-            guard case .datagram(let bytes) = try receive() else {
-                throw .socket(step: "receive", code: ENOBUFS)
-            }
+            let bytes = try receiveAnswer()
             for message in NetlinkMessage.split(bytes) where message.sequence == number {
                 if message.flags & NLM_F_DUMP_INTR != 0 { isConsistent = false }
                 switch message.type {
@@ -121,13 +128,6 @@ package struct NetlinkSocket: ~Copyable {
                 }
             }
         }
-    }
-
-    /// The message with its sequence number, which the header holds at offset 8.
-    private static func numbered(_ bytes: [UInt8], _ number: UInt32) -> [UInt8] {
-        var numbered = bytes
-        unsafe withUnsafeBytes(of: number) { unsafe numbered.replaceSubrange(8..<12, with: $0) }
-        return numbered
     }
 
     private static func open(_ subsystem: Subsystem, _ groups: [UInt32]) throws(NetlinkError) -> OpaquePointer {
@@ -150,6 +150,10 @@ package struct NetlinkSocket: ~Copyable {
         _ = unsafe set(NETLINK_EXT_ACK, 1, on: socket)
         _ = unsafe set(NETLINK_CAP_ACK, 1, on: socket)
         unsafe enlargeBuffers(of: socket)
+        // The kernel answers at once or not at all; a lost acknowledgement must not stop the control thread for ever.
+        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        let descriptor = unsafe mnl_socket_get_fd(socket)
+        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         return unsafe socket
     }
 
