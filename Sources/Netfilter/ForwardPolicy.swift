@@ -20,6 +20,12 @@ package struct ForwardPolicy: Hashable, Sendable {
         /// `ForwardAccept` has rules that let the mesh's packets pass it.
         package let isPassable: Bool
 
+        package init(chain: String, owner: Owner, isPassable: Bool) {
+            self.chain = chain
+            self.owner = owner
+            self.isPassable = isPassable
+        }
+
         /// What to do about it; `nil` when nothing is to be done.
         package func nextStep(interface: String) -> String? {
             guard !isPassable else { return nil }

@@ -80,7 +80,9 @@ final class Program: Sendable {
     func wait(for text: String, seconds: Int = 5) throws -> String {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        for _ in 0..<(seconds * 10) {
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(seconds)
+        while clock.now < deadline {
             var waiting = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
             guard unsafe poll(&waiting, 1, 100) > 0 else { continue }
             let count = unsafe read(output, &buffer, buffer.count)
