@@ -87,10 +87,15 @@ let programs: [Target] = [
 // MARK: tests, mirroring Sources
 
 let testTargets: [Target] = [
+    .target(name: "CLab", path: "Tests/CLab"),
+    .target(name: "Lab", dependencies: ["CLab", "Wire"], path: "Tests/Lab", swiftSettings: settings),
+    tests("Lab", ["Lab", "Wire"]),
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
     tests("Tidy", []),
     tests("Relay", ["Relay", "Wire"]),
+    tests("Tidy", ["Lab"]),
+    tests("Relay", ["Relay"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests("Mesh", ["Mesh", "Wire", "SansIO"]),
     tests("JSON", ["JSON", "SansIO"]),
