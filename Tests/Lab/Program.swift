@@ -27,7 +27,12 @@ package final class Program {
     package var exitStatus: Int32? {
         if status == nil {
             var raw: Int32 = 0
-            if unsafe waitpid(pid, &raw, WNOHANG) == pid { status = statusCode(of: raw) }
+            switch unsafe waitpid(pid, &raw, WNOHANG) {
+            case 0: break
+            case pid: status = statusCode(of: raw)
+            // Taken down and waited for with its whole run.
+            default: status = 128 + SIGKILL
+            }
         }
         return status
     }

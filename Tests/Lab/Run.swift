@@ -51,14 +51,14 @@ package struct Run: Sendable {
         Interruption.ignoring {
             let clock = ContinuousClock()
             let deadline = clock.now + .seconds(10)
+            var killed: Set<pid_t> = []
             while case let pids = processes, !pids.isEmpty, clock.now < deadline {
-                for pid in pids {
-                    kill(pid, SIGKILL)
-                    // One of our own children leaves a dead entry until it is waited for.
-                    _ = waitpid(pid, nil, WNOHANG)
-                }
+                for pid in pids { kill(pid, SIGKILL) }
+                killed.formUnion(pids)
                 usleep(5000)
             }
+            // Our own children among them leave dead entries until they are waited for.
+            for pid in killed { _ = waitpid(pid, nil, 0) }
             for name in namespaces {
                 // Nothing can be done about one that will not go; the check of what is left behind reports it.
                 _ = try? Command(["ip", "netns", "delete", name]).run()
