@@ -91,6 +91,7 @@ let testTargets: [Target] = [
     .target(name: "CLab", path: "Tests/CLab"),
     .target(name: "Lab", dependencies: ["CLab", "Wire"], path: "Tests/Lab", swiftSettings: settings),
     tests("Lab", ["Lab", "Wire"]),
+    tests("Packaging", ["Lab", "Wire", "JSON", "ControlAPI"]),
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
     tests("Relay", ["Relay", "Wire"]),
