@@ -85,6 +85,8 @@ package struct Tunnel: Sendable {
     /// Forgets all sessions and waiting packets: the peer is removed, or must start afresh.
     package mutating func close() -> [Action] {
         _ = queue.removeAll()
+        activity.clearUnheard()
+        activity.clearUnanswered()
         return endAttempt() + sessions.removeAll().map { .retire(localIndex: $0.localIndex) }
     }
 }
