@@ -105,7 +105,7 @@ let testTargets: [Target] = [
     tests("Agent", ["Agent"]),
     tests("Linux", ["Linux", "SansIO"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
-    tests("Netfilter", ["Netfilter", "Wire"]),
+    tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Wire"]),
     tests("NetfilterHost", ["CLinux", "Linux", "Netfilter", "Netlink", "Wire"]),
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("YAML", ["YAML", "SansIO"]),

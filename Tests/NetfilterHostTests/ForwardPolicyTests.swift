@@ -36,6 +36,16 @@ import Testing
         #expect(with.drops.allSatisfy { $0.nextStep(interface: "mesh0") == nil })
     }
 
+    @Test func `tables of the old iptables are reported`() throws {
+        let host = try Namespace("h")
+        guard host.succeeds("iptables-legacy", "-t", "nat", "-S") else {
+            try Test.cancel("this kernel has no tables of the old iptables")
+        }
+        #expect(try read(host).legacyTables == ["nat"])
+        #expect(host.succeeds("ip6tables-legacy", "-t", "filter", "-S"))
+        #expect(try read(host).legacyTables == ["filter", "nat"])
+    }
+
     @Test func `other droppers are named with what to do about them`() throws {
         let host = try Namespace("h")
         try host.run("ip6tables", "-N", "ufw6-before-forward")

@@ -180,6 +180,30 @@ import Wire
         #expect(MeshOfTwo.pings(target, from: mesh.a.containers[0]))
     }
 
+    @Test func `a stream that began before the rules takes the right address after them`() throws {
+        let mesh = try MeshOfTwo()
+        for host in [mesh.a, mesh.b] { try host.startDocker() }
+        try mesh.b.apply()
+        let (client, server) = (mesh.a.containers[0], mesh.b.containers[0])
+        let stream = try client.start("ping", "-n", "-i0.05", "\(try mesh.b.address(of: 1))")
+        let masqueraded = "\(try mesh.a.ownAddress())"
+        let right = "\(try mesh.a.address(of: 1))"
+        let capture = try server.start("tcpdump", "-nn", "-l", "-i", "eth0", "icmp[icmptype] == icmp-echo")
+        _ = try capture.wait(for: "IP \(masqueraded) >")
+        let rules = try mesh.a.rules()
+        try mesh.a.apply(rules)
+        let counts = try mesh.a.namespace.perform {
+            var socket = try RuleSocket()
+            return [try socket.forgetOutdatedConnections(rules), try socket.forgetOutdatedConnections(rules)]
+        }
+        #expect(counts == [1, 0])
+        _ = try capture.wait(for: "IP \(right) >")
+        withExtendedLifetime(stream) {}
+        // What goes elsewhere, and what is right already, is left alone.
+        let listed = try mesh.a.namespace.run("conntrack", "-L", "-p", "icmp")
+        #expect(listed.contains("dst=\(right)"))
+    }
+
     @Test func `connections live on while the rules are applied anew`() throws {
         let mesh = try MeshOfTwo()
         for host in [mesh.a, mesh.b] { try host.apply() }
