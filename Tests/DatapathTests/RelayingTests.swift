@@ -1,0 +1,85 @@
+import Datapath
+import Relay
+import SansIO
+import Testing
+import Traversal
+import Wire
+
+struct RelayingTests {
+    private let session = TestSession()
+    private let now = TestSession.start + .seconds(1)
+
+    @Test func `a train crosses a relay as a train, unread, and arrives as if sent directly`() {
+        let node1 = TestNode(session.tables1(circuit: TestSession.relayID), now: now)
+        let relay = TestNode(session.relayTables, now: now)
+        let node2 = TestNode(session.tables2(), now: now)
+        let packet = TestPacket(flags: 0x18, payload: Array(repeating: 3, count: 20_000))
+
+        let sent = node1.send([packet.superPacket(segmentSize: 1368)], at: now)
+        #expect(sent.trains.map(\.destination.endpoint) == [TestSession.relay])
+        #expect(sent.trains.first?.segmentSize == 1452)
+
+        let relayed = relay.receive(sent.trains[0], from: TestSession.endpoint1, at: now)
+        #expect(relayed.frameCount == 0)
+        #expect(relayed.upcalls.isEmpty)
+        #expect(relayed.trains.map(\.destination.endpoint) == [TestSession.endpoint2])
+        #expect(relay.inbound.relayedCount == 15)
+        for (before, after) in zip(sent.datagrams, relayed.trains[0].datagrams) {
+            #expect(after == RelayFrame.header(circuit: TestSession.endID) + before.dropFirst(12))
+        }
+
+        let received = node2.receive(relayed.trains[0], from: TestSession.relay, at: now)
+        #expect(received.packets == packet.segments(ofSize: 1368))
+        #expect(received.upcalls.contains(.moved(peer: 7, to: Origin(.relayed(circuit: TestSession.endID)))))
+    }
+
+    @Test func `a circuit is served only from its own endpoint and under its whole identifier`() {
+        let node1 = TestNode(session.tables1(circuit: TestSession.relayID), now: now)
+        let relay = TestNode(session.relayTables, now: now)
+        let frame = node1.send(TestPacket(payload: [1]).bytes, at: now).datagrams[0]
+        #expect(relay.receive(frame, from: TestSession.endpoint2, at: now).trains.isEmpty)
+        #expect(relay.inboundDrops[.wrongCircuitSource] == 1)
+        var other = frame
+        other[4] ^= 1  // another identifier in the same slot
+        #expect(relay.receive(other, from: TestSession.endpoint1, at: now).trains.isEmpty)
+        other[11] = 200  // no such slot
+        #expect(relay.receive(other, from: TestSession.endpoint1, at: now).trains.isEmpty)
+        #expect(relay.inboundDrops[.unknownCircuit] == 2)
+        #expect(relay.receive(frame, from: TestSession.endpoint1, at: now).trains.count == 1)
+    }
+
+    @Test func `only tunnel messages are relayed`() {
+        let relay = TestNode(session.relayTables, now: now)
+        for first: UInt8 in [0, 5, 0x4b] {
+            let frame = RelayFrame.header(circuit: TestSession.relayID) + [first] + Array(repeating: 0, count: 40)
+            #expect(relay.receive(frame, from: TestSession.endpoint1, at: now).trains.isEmpty)
+        }
+        let short = RelayFrame.header(circuit: TestSession.relayID) + [4, 0, 0, 0]
+        #expect(relay.receive(short, from: TestSession.endpoint1, at: now).trains.isEmpty)
+        #expect(relay.inboundDrops[.malformedMessage] == 4)
+    }
+
+    @Test func `a handshake message that came by a circuit is handed up with that path`() {
+        let node2 = TestNode(session.tables2(), now: now)
+        let initiation = [1, 0, 0, 0] + Array(repeating: UInt8(7), count: 144)
+        let frame = RelayFrame.header(circuit: TestSession.endID) + initiation
+        let received = node2.receive(frame, from: TestSession.relay, at: now)
+        #expect(received.upcalls == [.datagram(initiation, origin: Origin(.relayed(circuit: TestSession.endID)))])
+    }
+
+    @Test func `frames of several circuits in one train go their own ways in order`() {
+        let destinations = [TestSession.endpoint1, TestSession.endpoint2]
+        let circuits = destinations.enumerated().map { index, endpoint in
+            CircuitEntry(
+                id: UInt64(index), source: TestSession.relay,
+                role: .relay(to: Destination(endpoint, circuit: 90 + UInt64(index))))
+        }
+        let relay = TestNode(Tables(generation: 1, circuits: circuits), now: now)
+        let message = [UInt8(4), 0, 0, 0] + Array(repeating: 1, count: 36)
+        let order: [UInt64] = [0, 0, 1, 0, 1, 1]
+        let train = order.flatMap { RelayFrame.header(circuit: $0) + message }
+        let relayed = relay.receive(train, segmentSize: 52, from: TestSession.relay, at: now).trains
+        #expect(relayed.map(\.destination.endpoint) == [0, 1, 0, 1].map { destinations[$0] })
+        #expect(relayed.map(\.datagrams.count) == [2, 1, 1, 2])
+    }
+}
