@@ -82,7 +82,10 @@ let shell: [Target] = [
 // MARK: programs
 
 let programs: [Target] = [
-    program("meshctl", ["Console"])
+    program("meshctl", ["Console"]),
+    .executableTarget(
+        name: "bench-handshake", dependencies: ["Noise", "Crypto", "SansIO", "Wire"],
+        path: "Benchmarks/Handshake", swiftSettings: settings),
 ]
 
 // MARK: tests, mirroring Sources
