@@ -113,7 +113,7 @@ struct Transaction: Sendable {
         unsafe nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), rule.chain)
         unsafe nftnl_rule_set_u32(object, UInt16(NFTNL_RULE_FAMILY.rawValue), UInt32(rule.table.family))
         for expression in rule.expressions {
-            unsafe expression.makeObjects().forEach { unsafe nftnl_rule_add_expr(object, $0) }
+            for part in expression.native { unsafe nftnl_rule_add_expr(object, part.makeObject()) }
         }
         if let comment = rule.comment {
             let userData = Rule.userData(comment: comment)
