@@ -14,7 +14,7 @@ package enum MarkdownReference {
             "Environment", ["variable", "meaning"], program.environment.map { ("`\($0.name)`", $0.text) }, to: &lines)
         addTable("Files", ["file", "meaning"], program.files.map { ("`\($0.path)`", $0.text) }, to: &lines)
         addTable("Exit codes", ["code", "meaning"], program.exitCodes.map { ("\($0.code)", $0.text) }, to: &lines)
-        return lines.joined(separator: "\n")
+        return lines.joined(separator: "\n") + "\n"
     }
 
     private static func addCommands(below command: Command, as name: String, to lines: inout [String]) {

@@ -33,7 +33,8 @@ struct Output: Sendable {
     /// Says what is going on, to somebody who waits at a terminal.
     func note(_ text: String) {
         guard !isJSON else { return }
-        Self.write(Array("\(Style.printable(text))\n".utf8), to: STDERR_FILENO)
+        let lines = text.split(separator: "\n").map { Style.printable(String($0)) + "\n" }
+        Self.write(Array(lines.joined().utf8), to: STDERR_FILENO)
     }
 
     func show(_ failure: Failure) {

@@ -150,5 +150,5 @@ extension Programs {
         "man", "print a manual page as roff",
         arguments: [
             Argument("PAGE", "which page (default meshctl)", as: .choice(["meshctl", "meshd"]), isOptional: true)
-        ], isHidden: true)
+        ], options: [Option("markdown", "print it as Markdown instead")], isHidden: true)
 }

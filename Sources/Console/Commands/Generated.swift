@@ -10,7 +10,10 @@ extension Meshctl {
 
     func showManualPage() {
         let program = invocation.argument("PAGE") == "meshd" ? Programs.meshd : Programs.meshctl
-        show(ManualPage.text(for: program, version: Programs.version))
+        let isMarkdown = invocation.has("markdown")
+        show(
+            isMarkdown ? MarkdownReference.text(for: program) : ManualPage.text(for: program, version: Programs.version)
+        )
     }
 
     private func show(_ text: String) {
