@@ -92,7 +92,10 @@ let programs: [Target] = [
 
 let testTargets: [Target] = [
     .target(name: "CLab", path: "Tests/CLab"),
-    .target(name: "Lab", dependencies: ["CLab", "Wire"], path: "Tests/Lab", swiftSettings: settings),
+    .target(
+        name: "Lab", dependencies: ["CLab", "ControlAPI", "JSON", "Wire"], path: "Tests/Lab", swiftSettings: settings),
+    .executableTarget(
+        name: "meshlab", dependencies: ["ControlAPI", "Lab", "Wire"], path: "Tests/meshlab", swiftSettings: settings),
     tests("Lab", ["Lab", "Wire"]),
     tests("Packaging", ["Lab", "Wire", "JSON", "ControlAPI"]),
     tests("Wire", ["Wire"]),

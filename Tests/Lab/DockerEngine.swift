@@ -59,9 +59,6 @@ package final class DockerEngine {
         // Whatever this leaves is found and killed by the run's mark.
         _ = try? host.shell("docker ps -aq | xargs -r docker rm -f")
         daemon.stop(patience: .seconds(10))
-        for hierarchy in Files.entries(of: "/sys/fs/cgroup") {
-            unsafe rmdir("/sys/fs/cgroup/\(hierarchy)/\(host.run.name)")
-        }
     }
 
     private static func isInstalled(_ program: String) -> Bool {

@@ -13,6 +13,8 @@ package struct Footprint: Equatable {
             "nftables rules": lines(try Command(["nft", "-s", "list", "ruleset"]).run()),
             "mounts": lines((Files.text(of: "/proc/self/mounts") ?? "").split(separator: "\n").filter { !others($0) }),
             "forwarding": lines(try Command(["sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]).run()),
+            "control groups": Files.entries(of: "/sys/fs/cgroup").map { "/sys/fs/cgroup/\($0)/\(run.name)" }
+                .filter(Files.exists),
             "folder": Files.exists(run.folder) ? [run.folder] : [],
         ])
     }

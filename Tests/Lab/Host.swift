@@ -1,4 +1,4 @@
-/// A host: a network namespace with its own name, /run, and changes to /etc and /var/lib that only it sees.
+/// A host: a network namespace with its own name, /run, and changes to /etc, /usr and /var that only it sees.
 ///
 /// Those folders are overlays in a mount namespace, kept by a process that sleeps for the host's life.
 package final class Host: Place {
@@ -22,7 +22,7 @@ package final class Host: Place {
                 "unshare", "--mount", "--uts", "--propagation", "private", "--", "sh", "-ec",
                 """
                 mount -t tmpfs -o mode=755 lab /run
-                for folder in etc var/lib; do
+                for folder in etc usr var; do
                     mkdir -p /run/lab/$folder/upper /run/lab/$folder/work
                     mount -t overlay lab /$folder \
                         -o lowerdir=/$folder,upperdir=/run/lab/$folder/upper,workdir=/run/lab/$folder/work
@@ -35,6 +35,9 @@ package final class Host: Place {
             ], logPath: "\(run.folder)/\(label)-keeper.log")
         try keeper.waitForLog("ready")
     }
+
+    /// What to type for a shell in this host.
+    package var shellCommand: String { "nsenter --target \(keeper.pid) --mount --uts --net bash" }
 
     /// The interface that was plugged in first.
     package var uplink: Link { links[0] }

@@ -31,7 +31,7 @@ package final class LAN: Segment {
     }
 
     package func plug(_ namespace: Namespace, as interface: String) throws(LabError) -> Link {
-        try join(namespace, as: interface, at: UInt64(portCount) + 2)
+        try join(namespace, as: interface, at: UInt64(portCount) + (gateway == nil ? 2 : 1))
     }
 
     package func route(_ prefix: IPPrefix, via link: Link) throws(LabError) {

@@ -63,6 +63,11 @@ package struct Run: Sendable {
                 // Nothing can be done about one that will not go; the check of what is left behind reports it.
                 _ = try? Command(["ip", "netns", "delete", name]).run()
             }
+            // Docker's containers were in control groups below one with the run's name.
+            for group in Files.entries(of: "/sys/fs/cgroup").map({ "/sys/fs/cgroup/\($0)/\(name)" })
+            where Files.exists(group) {
+                _ = try? Command(["find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]).run()
+            }
             _ = try? Command(["rm", "-rf", "--one-file-system", folder]).run()
         }
     }

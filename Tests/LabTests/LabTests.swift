@@ -118,7 +118,10 @@ struct LabTests {
         let left = try Command(["sh", "-c", "ip netns exec \(crashed.prefix)x sleep 1000 >/dev/null 2>&1 & echo $!"])
             .run()
         let pid = try #require(Int32(left.dropLast()))
-        #expect(kill(pid, 0) == 0)
+        let inode = try #require(Files.inode(of: "/run/netns/\(crashed.prefix)x"))
+        try wait(for: "the process in the namespace", within: .seconds(5)) {
+            Files.target(ofLink: "/proc/\(pid)/ns/net") == "net:[\(inode)]"
+        }
         try Lab.with { _ in
             #expect(crashed.namespaces == [])
             #expect(!Files.exists(crashed.folder))

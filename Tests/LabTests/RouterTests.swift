@@ -46,7 +46,7 @@ struct RouterTests {
             let receiver = try UDPProbe(in: server.namespace, port: 7001)
             func seen() throws -> Endpoint {
                 probe.send("hello", to: Endpoint(server.uplink.address, port: 7001))
-                return try #require(receiver.receive()).source
+                return try #require(receiver.receive(within: .seconds(5))).source
             }
             let before = try seen()
             #expect(try seen() == before)

@@ -1,0 +1,120 @@
+package import ControlAPI
+import Glibc
+import JSON
+package import Wire
+
+/// KubeMesh on a host of the lab, installed where the package puts it, so that `meshctl` in a shell of the host is it.
+package final class MeshNode {
+    package let host: Host
+
+    /// - Parameter files: a folder with what belongs into the host's root, such as an unpacked package.
+    package init(on host: Host, files: String) throws(LabError) {
+        self.host = host
+        // -T: into the root itself, also where folders such as /usr/lib are there already.
+        try host.run("cp", "-aT", files, "/")
+    }
+
+    /// A folder as `init(on:files:)` takes it, made of the programs in KUBEMESH_BIN, where `scripts/test` built them.
+    package static func builtFiles(for run: Run) throws(LabError) -> String {
+        guard let folder = Requirement.variable("KUBEMESH_BIN") else {
+            throw .unexpected("KUBEMESH_BIN does not say where meshd and meshctl are: run scripts/test")
+        }
+        let files = run.folder + "/files"
+        guard !Files.exists(files) else { return files }
+        try Command([
+            "sh", "-ec",
+            """
+            mkdir -p \(files)/usr/sbin \(files)/usr/bin \(files)/etc/kubemesh
+            cp \(folder)/meshd \(files)/usr/sbin/
+            cp \(folder)/meshctl \(files)/usr/bin/
+            """,
+        ]).run()
+        return files
+    }
+
+    /// Runs `meshctl` and returns what it printed; a status other than 0 is thrown with what it said.
+    @discardableResult
+    package func meshctl(_ arguments: String..., within limit: Duration = .seconds(30)) throws(LabError) -> String {
+        try Command(host.entry + ["meshctl"] + arguments).run(within: limit)
+    }
+
+    /// Runs `meshctl`, whatever its status.
+    package func result(
+        of arguments: String..., within limit: Duration = .seconds(30)
+    ) throws(LabError) -> Command.Result {
+        try Command(host.entry + ["meshctl"] + arguments).result(within: limit)
+    }
+
+    /// Creates a mesh, or with a token joins one, or resumes the one on disk.
+    @discardableResult
+    package func up(_ token: String? = nil) throws(LabError) -> UpResult {
+        try parsed(Command(host.entry + ["meshctl", "up", "--json"] + (token.map { [$0] } ?? [])).run())
+    }
+
+    package func down() throws(LabError) { try meshctl("down") }
+
+    package func status() throws(LabError) -> Status { try parsed(meshctl("status", "--json")) }
+
+    package func peers() throws(LabError) -> [Peer] {
+        let text = try meshctl("peers", "--json")
+        do {
+            return try JSONCursor(JSONValue(parsing: Array(text.utf8))).elements().map { try Peer(json: $0) }
+        } catch {
+            throw .unexpected("meshctl peers printed '\(text)': \(error)")
+        }
+    }
+
+    /// The process of the agent.
+    package func processID() throws(LabError) -> Int32 {
+        let text = try meshctl("version", "--json")
+        do {
+            let version = try DaemonVersion(
+                json: JSONCursor(JSONValue(parsing: Array(text.utf8))).member("meshd"))
+            return Int32(version.processID)
+        } catch {
+            throw .unexpected("meshctl version printed '\(text)': \(error)")
+        }
+    }
+
+    /// What the agent logs where `meshctl up` started it.
+    package var log: String { Files.text(of: host.path(of: "/var/log/kubemesh.log")) ?? "" }
+
+    /// Ends the agent as a crash would.
+    package func crash() throws(LabError) { kill(try processID(), SIGKILL) }
+
+    /// The address by which the mesh knows a container of this host, once the agent has mapped it.
+    package func meshAddress(of container: Container, within limit: Duration = .seconds(10)) throws(LabError)
+        -> IPAddress
+    {
+        try meshAddress(of: container.address, within: limit)
+    }
+
+    package func meshAddress(of local: IPAddress, within limit: Duration = .seconds(10)) throws(LabError) -> IPAddress {
+        var found: IPAddress?
+        try wait(for: "a mesh address of \(local) on \(host.label)", within: limit) { () throws(LabError) in
+            let status = try status()
+            if status.prefixes.contains(where: { $0.contains(local) }) { found = local }
+            for mapping in status.mappings where mapping.local.contains(local) {
+                found = mapping.mesh.address(at: mapping.local.offset(of: local)) ?? found
+            }
+            return found != nil
+        }
+        return found ?? local
+    }
+
+    private func parsed<Message: JSONRepresentable>(_ text: String) throws(LabError) -> Message {
+        do {
+            return try Message(json: JSONCursor(JSONValue(parsing: Array(text.utf8))))
+        } catch {
+            throw .unexpected("meshctl printed '\(text)': \(error)")
+        }
+    }
+}
+
+extension IPPrefix {
+    /// How far `member` is from the network address; the low 64 bits for IPv6.
+    fileprivate func offset(of member: IPAddress) -> UInt64 {
+        func low(_ address: IPAddress) -> UInt64 { address.bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } }
+        return low(member) &- low(address)
+    }
+}
