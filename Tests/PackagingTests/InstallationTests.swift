@@ -98,4 +98,22 @@ struct InstallationTests {
             #expect(try site.alpha.shell("find /run -name '*kubemesh*'") == "")
         }
     }
+
+    @Test(arguments: ["stop", "kill --signal=SIGKILL"])
+    func `removal cleans up after a daemon that no longer runs`(end: String) throws {
+        try Site.with { site in
+            let before = try HostState(of: site.alpha)
+            try site.alpha.install(package)
+            try site.alpha.shell(
+                """
+                mkdir -p /etc/systemd/system/kubemesh.service.d
+                printf '[Service]\\nRestart=no\\n' >/etc/systemd/system/kubemesh.service.d/restart.conf
+                systemctl daemon-reload
+                meshctl up
+                systemctl \(end) kubemesh
+                """)
+            try site.alpha.run("apt-get", "remove", "--yes", "--quiet=2", "kubemesh", within: .seconds(60))
+            #expect(before.difference(to: try HostState(of: site.alpha)) == [])
+        }
+    }
 }

@@ -1,3 +1,4 @@
+import JSON
 import Lab
 import Testing
 
@@ -33,6 +34,12 @@ struct PackageTests {
     @Test func `the package holds both programs, the unit, pages and completions, and nothing else`() throws {
         let found = try Command(["find", package.tree, "-not", "-type", "d", "-printf", "/%P\n"]).run()
         #expect(found.split(separator: "\n").map(String.init).sorted() == Self.files)
+    }
+
+    @Test func `the programs have the package's version`() throws {
+        let told = try Command([package.tree + "/usr/bin/meshctl", "version", "--json"]).result(within: .seconds(5))
+        let version = try JSONCursor(JSONValue(parsing: told.output)).member("meshctl").string()
+        #expect(try version == package.field("Version"))
     }
 
     @Test func `nothing in the package is set-id or writable by others`() throws {

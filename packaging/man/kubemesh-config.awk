@@ -5,7 +5,7 @@
 # section stand indented below "section:". Prose ends at a blank line and explains the key that follows it.
 
 BEGIN {
-    print ".TH KUBEMESH\\-CONFIG 5 " date " \"KubeMesh " version "\" \"File formats\""
+    print ".TH KUBEMESH\\-CONFIG 5 " date " \"KubeMesh " version "\" \"KubeMesh Manual\""
     print ".SH NAME\nkubemesh\\-config \\- configuration of the KubeMesh agent meshd"
     print ".SH SYNOPSIS\n.I /etc/kubemesh/config.yaml"
     print ".SH DESCRIPTION"
