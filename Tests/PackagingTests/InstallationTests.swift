@@ -79,6 +79,7 @@ struct InstallationTests {
     @Test func `removal leaves the host as it was, and a purge leaves nothing`() throws {
         try Site.with { site in
             try site.alpha.host.dropForwardedAsDockerDoes()
+            try site.alpha.shell("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0")
             let before = try HostState(of: site.alpha)
             let files = try site.alpha.ownFiles()
             let users = try site.alpha.run("cat", "/etc/passwd", "/etc/group")
