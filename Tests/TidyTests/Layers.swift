@@ -50,13 +50,13 @@ struct Layers {
         layer(of: target).flatMap { Self.names.firstIndex(of: $0) }
     }
 
-    /// The name in `source("Wire")` or `.target(name: "CLinux"`, also where `name:` stands on the next line.
+    /// The name in `source("Wire")` or `.target(name: "CLinux"`, also where the name stands on the next line.
     /// Declarations stand four columns in; what is deeper belongs to one of them.
     private static func declaredName(in line: Substring, after previous: Substring) -> String? {
         if let match = line.prefixMatch(of: #/ {4}\.?[A-Za-z]+\((?:name: )?"(\w+)"/#) {
             return String(match.1)
         }
         guard previous.wholeMatch(of: #/ {4}\.?[A-Za-z]+\(/#) != nil else { return nil }
-        return line.prefixMatch(of: #/ {8}name: "(\w+)"/#).map { String($0.1) }
+        return line.prefixMatch(of: #/ {8}(?:name: )?"(\w+)"/#).map { String($0.1) }
     }
 }

@@ -15,7 +15,8 @@ import Testing
                 source("SansIO"),
             ]
             let core: [Target] = [
-                source("Noise", ["Wire"])
+                source(
+                    "Noise", ["Wire"])
             ]
             let shell: [Target] = []
             let programs: [Target] = [program("meshd", ["Noise"])]

@@ -12,7 +12,8 @@ extension Meshctl {
             try stopUnit()
             return output.show(["wasRunning": false], ["The agent is not running; there is nothing to take away."])
         }
-        if try !stopUnit(of: process) { try AgentProcess.end(process, within: timeout) }
+        let isUnit = try stopUnit(of: process)
+        if !isUnit { try AgentProcess.end(process, within: timeout) }
         output.show(["wasRunning": true], ["The mesh is off this host. 'meshctl up' brings it back."])
     }
 
