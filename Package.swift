@@ -112,7 +112,7 @@ let testTargets: [Target] = [
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
     tests("Store", ["Store", "SansIO"]),
     tests("Agent", ["Agent"]),
-    tests("Linux", ["Linux", "SansIO"]),
+    tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
     tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Wire"]),
     tests("NetfilterHost", ["CLinux", "Linux", "Netfilter", "Netlink", "Wire"]),
@@ -122,6 +122,7 @@ let testTargets: [Target] = [
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
     tests("Noise", ["Noise", "Crypto", "Wire", "SansIO"]),
     tests("Datapath", ["Datapath", "Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
+    tests("PacketIO", ["PacketIO", "CLinux", "Crypto", "Datapath", "Linux", "Netlink", "Noise", "SansIO", "Traversal", "Wire"]),
 ]
 
 let package = Package(

@@ -58,10 +58,10 @@ int linux_wait_or_wake(int descriptor, int wake, int timeout_ms) {
     return count < 0 && errno != EINTR ? -errno : 0;
 }
 
-int linux_poll_readable(const int *descriptors, uint8_t *ready, int count) {
+int linux_poll_readable(const int *descriptors, uint8_t *ready, int count, int timeout_ms) {
     struct pollfd polled[8];
     for (int i = 0; i < count; i++) polled[i] = (struct pollfd){.fd = descriptors[i], .events = POLLIN};
-    int found = poll(polled, (nfds_t)count, -1);
+    int found = poll(polled, (nfds_t)count, timeout_ms);
     for (int i = 0; i < count; i++) ready[i] = found > 0 && polled[i].revents != 0;
     return found < 0 && errno != EINTR ? -errno : 0;
 }

@@ -14,9 +14,9 @@ package struct ReadinessPoll: Sendable {
         ready = Array(repeating: 0, count: descriptors.count)
     }
 
-    /// Waits until at least one can be read or is in error, or a signal came.
-    package mutating func wait() {
-        _ = unsafe linux_poll_readable(descriptors, &ready, Int32(descriptors.count))
+    /// Waits until at least one can be read or is in error, a signal came, or `milliseconds` have passed (-1: no limit).
+    package mutating func wait(milliseconds: Int32 = -1) {
+        _ = unsafe linux_poll_readable(descriptors, &ready, Int32(descriptors.count), milliseconds)
     }
 
     /// Whether the descriptor at `index` was ready after the last wait.
