@@ -122,7 +122,9 @@ let testTargets: [Target] = [
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
     tests("Noise", ["Noise", "Crypto", "Wire", "SansIO"]),
     tests("Datapath", ["Datapath", "Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
-    tests("PacketIO", ["PacketIO", "CLinux", "Crypto", "Datapath", "Linux", "Netlink", "Noise", "SansIO", "Traversal", "Wire"]),
+    tests(
+        "PacketIO",
+        ["PacketIO", "CLinux", "Crypto", "Datapath", "Linux", "Netlink", "Noise", "SansIO", "Traversal", "Wire"]),
 ]
 
 let package = Package(
