@@ -5,8 +5,9 @@ struct Holdings: Sendable {
     private(set) var names: [NodeName: NodeID] = [:]
     private(set) var subnets: [UInt16: NodeID] = [:]
     private(set) var tunnelKeys: [Bytes32: NodeID] = [:]
-    /// Uses of each invite.
+    /// Uses of each invite, and those of them by certificates that nobody has vouched for.
     private var uses: [Bytes32: Int] = [:]
+    private var selfIssued: [Bytes32: Int] = [:]
 
     /// Which of the things that a chain claims another node holds; `nil` if all are free.
     func objection(to chain: CertificateChain, in plan: AddressPlan) -> Registry.Refusal? {
@@ -29,5 +30,12 @@ struct Holdings: Sendable {
         tunnelKeys[certificate.tunnelKey] = chain.nodeID
         subnets[certificate.subnet] = chain.nodeID
         uses[certificate.invite, default: 0] += 1
+        if !chain.isCountersigned { selfIssued[certificate.invite, default: 0] += 1 }
+    }
+
+    /// Whether taking a chain that nothing objects to leaves all others as they are. A certificate that was vouched for
+    /// takes a use away from those of the same invite that were not.
+    func isIndependent(_ chain: CertificateChain) -> Bool {
+        !chain.isCountersigned || selfIssued[chain.certificate.invite, default: 0] == 0
     }
 }

@@ -43,6 +43,8 @@ package struct Registry: Sendable {
     /// The newest valid chain of each node, admitted or not: a loser comes in when its rival goes.
     private var chains: [NodeID: CertificateChain] = [:]
     private var admissions: [NodeID: Admission] = [:]
+    /// Those of `chains` that do not count: few, in a mesh at peace.
+    private var refused: Set<NodeID> = []
     private var holdings = Holdings()
     private var revocations: [Revocation.Target: Revocation] = [:]
     /// When the first of `chains` ends for good.
@@ -105,8 +107,7 @@ extension Registry {
         }
         firstEnd = min(firstEnd, end)
         let isFirst = chains.updateValue(chain, forKey: node) == nil
-        if chains.count <= limit, isFirst, holdings.objection(to: chain, in: mesh.plan) == nil {
-            // Nothing that it claims is held, so no other admission can depend on it.
+        if chains.count <= limit, isFirst, isIndependent(chain) {
             holdings.take(chain)
             admissions[node] = .admitted
             return Outcome(admission: .admitted, changes: [])
@@ -141,6 +142,18 @@ extension Registry {
         return changes
     }
 
+    /// Whether a new chain claims nothing that anybody else holds or was refused, so that settling anew would change
+    /// nothing for others.
+    private func isIndependent(_ chain: CertificateChain) -> Bool {
+        guard holdings.isIndependent(chain), holdings.objection(to: chain, in: mesh.plan) == nil else { return false }
+        let certificate = chain.certificate
+        return !refused.contains { node in
+            guard let other = chains[node]?.certificate else { return false }
+            return other.name == certificate.name || other.subnet == certificate.subnet
+                || other.tunnelKey == certificate.tunnelKey || other.invite == certificate.invite
+        }
+    }
+
     private func refusal(_ reason: Refusal) -> Outcome {
         Outcome(admission: .refused(reason), changes: [])
     }
@@ -156,9 +169,11 @@ extension Registry {
         let before = admissions
         holdings = Holdings()
         admissions = [:]
+        refused = []
         for chain in chains.values.sorted(by: Self.precedes) {
             if let objection = holdings.objection(to: chain, in: mesh.plan) {
                 admissions[chain.nodeID] = .refused(objection)
+                refused.insert(chain.nodeID)
             } else {
                 holdings.take(chain)
                 admissions[chain.nodeID] = .admitted
