@@ -80,6 +80,9 @@ package final class Keypair: @unchecked Sendable {
         return takeRekeyWish()
     }
 
+    /// Whether one of the two above has been `true`.
+    var isRekeyDue: Bool { hasWantedRekey.load(ordering: .relaxed) }
+
     /// Notes an authentic message on a session that the peer initiated: only now is it sure that the peer has it.
     ///
     /// `true` once: the control thread must hear of it (`Tunnel.confirm`), since only then may the session be sent on.

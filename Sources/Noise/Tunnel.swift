@@ -99,9 +99,10 @@ extension Tunnel {
         currentSession(at: now) == nil ? startAttempt(at: now) : []
     }
 
-    /// Starts a handshake to replace a session: the upcall `.rekeyWanted`.
+    /// Starts a handshake to replace the current session, if that is the one for which the upcall `.rekeyWanted` came: a
+    /// late packet of the session before wants nothing.
     package mutating func rekeyWanted(at now: Instant) -> [Action] {
-        startAttempt(at: now)
+        sessions.current?.isRekeyDue == true ? startAttempt(at: now) : []
     }
 
     /// Sends an initiation, the answer to `.needsHandshake`. Each call takes an index and a key not used before; the index

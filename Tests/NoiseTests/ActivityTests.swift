@@ -55,4 +55,14 @@ import Testing
         let wakesAfterQuiet = activity.noteSent(at: second(8), bytes: 100, isData: true)
         #expect(wakesAfterQuiet)
     }
+
+    @Test func `a wait that begins while the control thread looks is never lost`() async {
+        for _ in 0..<2000 {
+            let activity = Activity()
+            async let wakes = Task.detached { activity.noteSent(at: .zero, bytes: 100, isData: true) }.value
+            activity.watch()
+            let isKnown = activity.unheardSince != nil
+            #expect(await wakes || isKnown)
+        }
+    }
 }

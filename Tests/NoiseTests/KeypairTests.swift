@@ -30,6 +30,17 @@ import Testing
         #expect(counters == [0, 1, 2, nil, nil, nil])
     }
 
+    @Test func `counters are handed out once each to many threads`() async {
+        let keypair = keypair(isInitiator: true)
+        let counters = await withTaskGroup(of: [UInt64].self) { group in
+            for _ in 0..<4 {
+                group.addTask { (0..<5000).compactMap { _ in keypair.takeCounter() } }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(counters.sorted() == Array(0..<20_000))
+    }
+
     @Test func `a session is usable for three minutes`() {
         let keypair = keypair(isInitiator: false)
         #expect(keypair.isUsable(at: age(0)))

@@ -10,8 +10,8 @@ import Wire
     private static func messages() throws -> [[UInt8]] {
         var pair = try Pair(seed: 4, handshakeRate: 2)
         pair.send([1, 2, 3], from: 0)
-        try pair.run(for: .seconds(1))
-        pair.carryOut(pair.sides[0].tunnel.rekeyWanted(at: pair.now), on: 0)
+        try pair.run(for: .seconds(121))
+        pair.send([4], from: 0)
         pair.carryOut([.needsHandshake, .needsHandshake], on: 0)
         try pair.run(for: .seconds(1))
         return try (1...4).map { try #require(pair.messages(ofType: $0).first) }

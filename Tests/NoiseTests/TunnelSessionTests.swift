@@ -68,6 +68,29 @@ import Wire
         #expect(pair.sides[0].received.count == count)
     }
 
+    @Test func `a renewal that fails is not tried again until there is data`() throws {
+        var pair = try Pair()
+        pair.send([1], from: 0)
+        try pair.run(until: .zero + .seconds(121))
+        pair.link.isCut = true
+        pair.send([2], from: 0)
+        try pair.run(until: .zero + .seconds(500))
+        #expect(pair.sides[0].failures == 1)
+        #expect(!pair.sides[0].tunnel.isHandshaking)
+        #expect((18...19).contains(pair.messages(ofType: 1).count))
+    }
+
+    @Test func `a late wish to renew a session that has been replaced is ignored`() throws {
+        var pair = try Pair()
+        pair.send([1], from: 0)
+        try pair.run(until: .zero + .seconds(121))
+        pair.send([2], from: 0)
+        try pair.run(for: .seconds(1))
+        #expect(pair.messages(ofType: 1).count == 2)
+        pair.carryOut(pair.sides[0].tunnel.rekeyWanted(at: pair.now), on: 0)
+        #expect(pair.messages(ofType: 1).count == 2)
+    }
+
     @Test func `a session of three minutes is neither sent nor received on`() throws {
         var pair = try Pair()
         pair.send([1], from: 0)
