@@ -86,6 +86,12 @@ let programs: [Target] = [
     .executableTarget(
         name: "bench-handshake", dependencies: ["Noise", "Crypto", "SansIO", "Wire"],
         path: "Benchmarks/Handshake", swiftSettings: settings),
+    .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+    .executableTarget(
+        name: "bench-datapath",
+        dependencies: [
+            "CAllocations", "Crypto", "Datapath", "Linux", "Noise", "Relay", "SansIO", "Traversal", "Wire",
+        ], path: "Benchmarks/Datapath", swiftSettings: settings),
 ]
 
 // MARK: tests, mirroring Sources
