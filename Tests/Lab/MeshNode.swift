@@ -14,21 +14,22 @@ package final class MeshNode {
         try host.run("cp", "-aT", files, "/")
     }
 
-    /// A folder as `init(on:files:)` takes it, made of the programs in KUBEMESH_BIN, where `scripts/test` built them.
+    /// A folder as `init(on:files:)` takes it: the package KUBEMESH_DEB, which `scripts/test` has built, unpacked.
+    /// While programs are being worked on, KUBEMESH_BIN may name a folder with `meshd` and `meshctl` instead.
     package static func builtFiles(for run: Run) throws(LabError) -> String {
-        guard let folder = Requirement.variable("KUBEMESH_BIN") else {
-            throw .unexpected("KUBEMESH_BIN does not say where meshd and meshctl are: run scripts/test")
-        }
         let files = run.folder + "/files"
         guard !Files.exists(files) else { return files }
-        try Command([
-            "sh", "-ec",
-            """
-            mkdir -p \(files)/usr/sbin \(files)/usr/bin \(files)/etc/kubemesh
-            cp \(folder)/meshd \(files)/usr/sbin/
-            cp \(folder)/meshctl \(files)/usr/bin/
-            """,
-        ]).run()
+        if let folder = Requirement.variable("KUBEMESH_BIN") {
+            try Files.makeFolder(files + "/usr/sbin")
+            try Files.makeFolder(files + "/usr/bin")
+            try Command(["cp", folder + "/meshd", files + "/usr/sbin/"]).run()
+            try Command(["cp", folder + "/meshctl", files + "/usr/bin/"]).run()
+        } else if let package = Requirement.variable("KUBEMESH_DEB") {
+            try Command(["dpkg-deb", "--extract", package, files]).run()
+        } else {
+            throw .unexpected(
+                "neither KUBEMESH_DEB nor KUBEMESH_BIN says where meshd and meshctl are: run scripts/test")
+        }
         return files
     }
 
