@@ -138,6 +138,23 @@ import Wire
         #expect(try workspace.meshctl("down").output == "The agent is not running; there is nothing to take away.\n")
     }
 
+    @Test func `down starts an agent once more where one has left its state`() throws {
+        try workspace.write(String(decoding: Reply.done.line, as: UTF8.self), to: "done")
+        try workspace.write("read -r line; cat \(workspace.path)/done", to: "answer")
+        try writeAgent(
+            """
+            echo start >> \(workspace.path)/starts
+            exec socat UNIX-LISTEN:$2,fork EXEC:"sh \(workspace.path)/answer"
+            """)
+        let line = "down --state-directory \(workspace.path)/state"
+        #expect(try workspace.meshctl(line).output.hasPrefix("The agent is not running"))
+        #expect(!workspace.exists("starts"))
+        _ = unsafe mkdir("\(workspace.path)/state", 0o700)
+        #expect(try workspace.meshctl(line).output.hasPrefix("The mesh is off this host."))
+        #expect(workspace.read("starts") == "start\n")
+        #expect(try workspace.meshctl("status").exitCode == 69)
+    }
+
     @Test func `an agent that ends at once passes on its exit code and its last words`() throws {
         try workspace.write("old words\n", to: "meshd.log")
         try writeAgent("echo 'config.yaml:3:1: unknown key' >&2; exit 78")

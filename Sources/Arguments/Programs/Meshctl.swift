@@ -34,6 +34,11 @@ extension Programs {
     private static let timeout = Option(
         "timeout", "wait this long for the mesh to be ready (default 15s)", takes: "TIME", as: .duration(1...3600))
 
+    private static let configuration = Option(
+        "config", "start the agent with this configuration", takes: "PATH", as: .file)
+    private static let stateDirectoryOption = Option(
+        "state-directory", "start the agent with its keys and state here", takes: "PATH", as: .file)
+
     private static let up = Command(
         "up", "create, join or resume the mesh",
         discussion: [
@@ -50,8 +55,7 @@ extension Programs {
                 "advertise", "let the mesh reach this network through this node; may be repeated", takes: "PREFIX",
                 isRepeatable: true),
             timeout,
-            Option("config", "start the agent with this configuration", takes: "PATH", as: .file),
-            Option("state-directory", "start the agent with its keys and state here", takes: "PATH", as: .file),
+            configuration, stateDirectoryOption,
         ],
         examples: [
             Command.Example("sudo meshctl up", "create a mesh, or resume the one on disk"),
@@ -62,11 +66,14 @@ extension Programs {
         "down", "take the mesh off this host",
         discussion: [
             "Ends the agent and takes away its interface, routes, rules and kernel settings, so that the host is as it "
-                + "was. Identity and configuration stay, and 'meshctl up' resumes them."
+                + "was. Identity and configuration stay, and 'meshctl up' resumes them.",
+            "An agent that was killed has left its rules behind: it is started once more to take them away.",
         ],
         options: [
             Option(
-                "timeout", "wait this long for the agent to end (default 15s)", takes: "TIME", as: .duration(1...3600))
+                "timeout", "wait this long for the agent to end (default 15s)", takes: "TIME", as: .duration(1...3600)),
+            configuration,
+            stateDirectoryOption,
         ])
 
     private static let status = Command(

@@ -3,22 +3,28 @@ import ControlAPI
 import Glibc
 import JSON
 import Linux
+import SansIO
 
 extension Meshctl {
     /// Takes the mesh off the host, then the agent.
     func down() throws(Failure) {
-        let timeout = Duration.seconds(invocation.seconds("timeout") ?? 15)
-        guard let process = try takeAway(within: timeout) else {
-            try stopUnit()
-            return output.show(["wasRunning": false], ["The agent is not running; there is nothing to take away."])
+        let deadline = SystemClock.now + .seconds(invocation.seconds("timeout") ?? 15)
+        var process = try takeAway(until: deadline)
+        if process == nil { process = try takeAwayAfterStart(until: deadline) }
+        guard let process else {
+            if usesUnit { try disableUnit() }
+            return output.show(["wasUp": false], ["The agent is not running; there is nothing to take away."])
         }
-        let isUnit = try stopUnit(of: process)
-        if !isUnit { try AgentProcess.end(process, within: timeout) }
-        output.show(["wasRunning": true], ["The mesh is off this host. 'meshctl up' brings it back."])
+        if usesUnit, Systemd.mainProcess == process {
+            try disableUnit()
+        } else {
+            try AgentProcess.end(process, until: deadline)
+        }
+        output.show(["wasUp": true], ["The mesh is off this host. 'meshctl up' brings it back."])
     }
 
     /// Has the agent undo what it did to the host. Returns its process, `nil` if none runs.
-    private func takeAway(within timeout: Duration) throws(Failure) -> pid_t? {
+    private func takeAway(until deadline: Instant) throws(Failure) -> pid_t? {
         var session: ControlSession
         do throws(Failure) {
             session = try ControlSession(.down, to: socketPath)
@@ -27,19 +33,19 @@ extension Meshctl {
             return nil
         }
         let process = session.agentProcess
-        guard case .done = try session.next(within: timeout) else { throw Self.unexpected }
+        guard case .done = try session.next(within: deadline - SystemClock.now) else { throw Self.unexpected }
         return process
     }
 
-    /// Stops the unit if the process belongs to it, and says whether it does.
-    private func stopUnit(of process: pid_t) throws(Failure) -> Bool {
-        guard isHostAgent, Systemd.hasUnit, Systemd.mainProcess == process else { return false }
-        try stopUnit()
-        return true
+    /// An agent that was killed or stopped has left its rules and routes in the kernel, and only an agent knows them. So
+    /// where there is state of one, it is started once more to take them away.
+    private func takeAwayAfterStart(until deadline: Instant) throws(Failure) -> pid_t? {
+        guard let stateDirectory, unsafe access(stateDirectory, F_OK) == 0 else { return nil }
+        try startAgent(atBoot: false, until: deadline)
+        return try takeAway(until: deadline)
     }
 
-    private func stopUnit() throws(Failure) {
-        guard isHostAgent, Systemd.hasUnit else { return }
+    private func disableUnit() throws(Failure) {
         guard geteuid() == 0 else {
             throw Failure(.notPermitted, "stopping \(Systemd.unit) takes root", nextStep: "run 'sudo meshctl down'")
         }

@@ -1,6 +1,5 @@
 import Arguments
 import ControlAPI
-import Glibc
 import JSON
 import Linux
 import SansIO
@@ -18,7 +17,8 @@ extension Meshctl {
                 token: invocation.argument("TOKEN"), name: try nodeName(), advertise: try prefixes("advertise")))
         let timeout = Duration.seconds(invocation.seconds("timeout") ?? 15)
         let deadline = SystemClock.now + timeout
-        try startAgentIfNeeded(within: timeout)
+        let isListening = try isAgentListening()
+        if !isListening { try startAgent(atBoot: true, until: deadline) }
         var result = try ask(request) { if case .up(let result) = $0 { result } else { nil } }
         result.status = try waitUntilReady(result.status, until: deadline)
         show(result)
@@ -38,29 +38,6 @@ extension Meshctl {
                 nextStep: suggestion)
         }
         return text
-    }
-
-    private func startAgentIfNeeded(within timeout: Duration) throws(Failure) {
-        do throws(Failure) {
-            _ = try ControlSession(.version, to: socketPath)
-            return
-        } catch {
-            guard error.code == .unreachable else { throw error }
-        }
-        let own = AgentProcess(
-            socketPath: socketPath, configurationPath: invocation.text("config"),
-            stateDirectory: invocation.text("state-directory"))
-        let isOwn = !isHostAgent || own.configurationPath != nil || own.stateDirectory != nil
-        guard geteuid() == 0 else {
-            throw Failure(.notPermitted, "starting the agent takes root", nextStep: "run 'sudo meshctl up'")
-        }
-        if !isOwn, Systemd.hasUnit {
-            output.note("Starting the agent (\(Systemd.unit)).")
-            try Systemd.enable()
-        } else {
-            output.note("Starting the agent.")
-            try own.start(within: timeout)
-        }
     }
 
     private func waitUntilReady(_ first: Status, until deadline: Instant) throws(Failure) -> Status {

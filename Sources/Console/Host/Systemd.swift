@@ -20,11 +20,12 @@ enum Systemd {
         return process
     }
 
-    /// Starts the unit now and at every boot.
-    static func enable() throws(Failure) {
+    /// Starts the unit, and if so wished at every boot, too.
+    static func start(atBoot: Bool) throws(Failure) {
         // A unit that failed too often would not be started again.
         _ = try Subprocess.run(["systemctl", "reset-failed", unit])
-        try run("enable", "--now", unit)
+        if atBoot { try run("enable", unit) }
+        try run("start", unit)
     }
 
     /// Stops the unit, and starts it no more at boot.
