@@ -68,7 +68,7 @@ let core: [Target] = [
 // MARK: shell: the only I/O
 
 let shell: [Target] = [
-    source("Store", ["CSQLite", "Wire"]),
+    source("Store", ["CSQLite", "Crypto", "Identity", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
     source("Netlink", ["CNetfilter", "Wire"]),
     source(
@@ -116,7 +116,7 @@ let testTargets: [Target] = [
     tests("QR", ["QR"]),
     tests("Console", ["Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
-    tests("Store", ["Store", "SansIO"]),
+    tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Wire"]),
     tests("Agent", ["Agent"]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),

@@ -29,12 +29,15 @@ extension Store {
 
     /// Saves all of `secrets` or none; `nil` erases one, on disk too.
     package func save(secrets: [SecretName: [UInt8]?]) throws(StoreError) {
-        try save(
-            SecretName.allCases.compactMap { name in
-                secrets[name].map { bytes in
-                    StoreChange(.secrets, Array(name.rawValue.utf8), bytes.map { StoredValue(bytes: $0) })
-                }
-            })
+        try save(Self.changes(secrets))
+    }
+
+    static func changes(_ secrets: [SecretName: [UInt8]?]) -> [StoreChange] {
+        SecretName.allCases.compactMap { name in
+            secrets[name].map { bytes in
+                StoreChange(.secrets, Array(name.rawValue.utf8), bytes.map { StoredValue(bytes: $0) })
+            }
+        }
     }
 
     /// Zero before the first `raise`.

@@ -127,16 +127,15 @@ package final class Store {
         guard found <= formatVersion else {
             throw .newerVersion(path: path, found: found, known: formatVersion)
         }
-        if found == 0 {
-            try database.transaction { () throws(StoreError) in
-                for table in Table.allCases {
-                    try database.execute(
-                        "CREATE TABLE \(table.rawValue) (key BLOB PRIMARY KEY, number INTEGER NOT NULL,"
-                            + " bytes BLOB NOT NULL) STRICT, WITHOUT ROWID")
-                }
-                try database.execute("PRAGMA application_id=\(applicationID)")
-                try database.execute("PRAGMA user_version=\(formatVersion)")
+        try database.transaction { () throws(StoreError) in
+            for table in Table.allCases {
+                try database.execute(
+                    "CREATE TABLE IF NOT EXISTS \(table.rawValue) (key BLOB PRIMARY KEY, number INTEGER NOT NULL,"
+                        + " bytes BLOB NOT NULL) STRICT, WITHOUT ROWID")
             }
+            guard found == 0 else { return }
+            try database.execute("PRAGMA application_id=\(applicationID)")
+            try database.execute("PRAGMA user_version=\(formatVersion)")
         }
         let verdict = try database.text("PRAGMA quick_check(1)")
         guard verdict == "ok" else { throw .damaged(path: path, reason: verdict) }

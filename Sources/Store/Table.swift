@@ -16,6 +16,8 @@ package enum Table: String, CaseIterable, Hashable, Sendable {
     case hostChanges
     /// Admitted stock WireGuard clients by public key.
     case clients
+    /// What makes a restart quicker and may be lost, by name: recent peers, what was learned of the network.
+    case hints
 }
 
 /// What a table holds under one key.
