@@ -59,9 +59,29 @@ import Testing
         #expect(TestFile.read(path + "-wal") == nil)
     }
 
-    @Test func `a second process is kept out`() throws {
-        let store = try Store(directory: directory.path)
-        #expect(throws: StoreError.inUse(path: store.path)) { try Store(directory: directory.path) }
+    @Test func `a second process is kept out while the first lives`() async throws {
+        var store: Store? = try Store(directory: directory.path)
+        await #expect(processExitsWith: .exitCode(9)) { [path = directory.path as String] in
+            StoreTests.open(path)
+        }
+        #expect(throws: StoreError.inUse(path: directory.path + "/state.db")) { try Store(directory: directory.path) }
+        store = nil
+        await #expect(processExitsWith: .exitCode(0)) { [path = directory.path as String] in
+            StoreTests.open(path)
+        }
+        #expect(store == nil)
+    }
+
+    /// Runs in a process of its own; exits with 9 when the store is in use.
+    private static func open(_ directory: String) {
+        do {
+            _ = try Store(directory: directory)
+            exit(0)
+        } catch StoreError.inUse {
+            exit(9)
+        } catch {
+            exit(1)
+        }
     }
 
     @Test func `a directory whose parent is missing is named`() {
