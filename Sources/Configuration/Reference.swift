@@ -24,27 +24,7 @@ extension Configuration {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The same as a page of documentation, a section a key.
-    package static var documentation: String {
-        var lines = [
-            "# Configuration", "",
-            "`/etc/kubemesh/config.yaml` is YAML. A missing or empty file means the defaults below. Unknown, repeated and",
-            "ill-typed keys are refused, all at once, with file, line, column and key; the configuration in use stays.",
-            "Anchors, aliases and tags are not read. `meshctl config check` tests a file, `meshctl reload` applies it.",
-            "",
-            "This page is made from the same table as the reader (`Sources/Configuration/Settings.swift`).", "",
-        ]
-        for setting in Setting.all {
-            lines += ["## `\(setting.path)`", ""]
-            lines += wrapped(setting.meaning, width: 118) + [""]
-            lines.append("- Takes: \(setting.expected)")
-            lines.append("- Default: `\(setting.text(Configuration(nodeName: .example)))`")
-            lines += ["- \(setting.effect.sentence)", ""]
-        }
-        return lines.dropLast().joined(separator: "\n") + "\n"
-    }
-
-    private static func wrapped(_ text: String, width: Int) -> [String] {
+    static func wrapped(_ text: String, width: Int) -> [String] {
         var lines: [String] = []
         for word in text.split(separator: " ") {
             if let last = lines.last, last.count + 1 + word.count <= width {
@@ -59,7 +39,7 @@ extension Configuration {
 
 extension ConfigurationChange.Effect {
     /// For the reference.
-    fileprivate var sentence: String {
+    var sentence: String {
         switch self {
         case .live: "A change takes effect on reload."
         case .restart: "A change needs a restart of meshd."

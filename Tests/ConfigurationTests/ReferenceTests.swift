@@ -11,7 +11,7 @@ import Wire
     }
 
     @Test func `the page on configuration is the reference`() {
-        expect(Configuration.documentation, at: "docs/configuration.md")
+        expect(Self.documentation, at: "docs/configuration.md")
     }
 
     @Test func `the reference parses to the defaults, as it is and with every key switched on`() throws {
@@ -38,6 +38,26 @@ import Wire
         var seen: [String] = []
         for section in sections where seen.last != section { seen.append(section) }
         #expect(Set(seen).count == seen.count, "the keys of one section stand together")
+    }
+
+    /// The page: a section a key.
+    private static var documentation: String {
+        var lines = [
+            "# Configuration", "",
+            "`/etc/kubemesh/config.yaml` is YAML. A missing or empty file means the defaults below. Unknown, repeated and",
+            "ill-typed keys are refused, all at once, with file, line, column and key; the configuration in use stays.",
+            "Anchors, aliases and tags are not read. `meshctl config check` tests a file, `meshctl reload` applies it.",
+            "",
+            "This page is made from the same table as the reader (`Sources/Configuration/Settings.swift`).", "",
+        ]
+        for setting in Setting.all {
+            lines += ["## `\(setting.path)`", ""]
+            lines += Configuration.wrapped(setting.meaning, width: 118) + [""]
+            lines.append("- Takes: \(setting.expected)")
+            lines.append("- Default: `\(setting.text(Configuration(nodeName: .example)))`")
+            lines += ["- \(setting.effect.sentence)", ""]
+        }
+        return lines.dropLast().joined(separator: "\n") + "\n"
     }
 
     private func parse(_ text: String) throws(ConfigurationError) -> Configuration {
