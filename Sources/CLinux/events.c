@@ -52,9 +52,9 @@ int linux_epoll_wait(int epoll, struct linux_event *events, int capacity, int ti
     return count;
 }
 
-int linux_wait_or_wake(int descriptor, int wake, int timeout_ms) {
+int linux_wait_or_wake(int descriptor, int wake) {
     struct pollfd descriptors[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
-    int count = poll(descriptors, 2, timeout_ms);
+    int count = poll(descriptors, 2, -1);
     return count < 0 && errno != EINTR ? -errno : 0;
 }
 

@@ -30,3 +30,13 @@ package enum Upcall: Equatable, Sendable {
     /// Anything else that came in: handshake messages, STUN, what nobody knows.
     case datagram([UInt8], origin: Origin)
 }
+
+extension Upcall {
+    /// Bytes of the packet or message that it carries.
+    package var byteCount: Int {
+        switch self {
+        case .active, .rekeyWanted, .confirmed, .moved: 0
+        case .unsealed(let bytes, _), .control(let bytes, _, _), .datagram(let bytes, _): bytes.count
+        }
+    }
+}

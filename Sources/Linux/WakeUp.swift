@@ -17,8 +17,13 @@ package final class WakeUp: Sendable {
         _ = linux_eventfd_clear(descriptor.number)
     }
 
-    /// Waits until `other` is readable or in error, this has been signalled, or `milliseconds` have passed (-1: for ever).
-    package func wait(orReadable other: borrowing FileDescriptor, milliseconds: Int32 = -1) {
-        _ = linux_wait_or_wake(other.number, descriptor.number, milliseconds)
+    /// Waits until `other` is readable or in error, or this has been signalled.
+    package func wait(orReadable other: borrowing FileDescriptor) {
+        _ = linux_wait_or_wake(other.number, descriptor.number)
+    }
+
+    /// Waits until this has been signalled, at most `milliseconds`.
+    package func wait(milliseconds: Int32) {
+        _ = linux_wait_ready(descriptor.number, UInt32(LINUX_READABLE), milliseconds)
     }
 }

@@ -71,6 +71,6 @@ struct OutboundThread: ~Copyable {
 
     /// The interface is down or gone; packets flow again when it is back.
     private func pause() {
-        ports.ending.wait(orReadable: ports.ending.descriptor, milliseconds: Self.pauseMilliseconds)
+        ports.ending.wait(milliseconds: Self.pauseMilliseconds)
     }
 }

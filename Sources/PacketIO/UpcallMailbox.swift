@@ -4,35 +4,49 @@ import Synchronization
 
 /// What the packet threads leave for the control thread: bounded, and never a reason for them to wait.
 package final class UpcallMailbox: Sendable {
-    /// Upcalls that wait at most; more are dropped and counted.
-    package static let limit = 4096
+    /// Upcalls that wait at most, and the bytes of the packets in them; more are dropped and counted.
+    package static let countLimit = 4096
+    package static let byteLimit = 4 << 20
 
-    private let waiting = Mutex<[Upcall]>([])
+    private struct Contents {
+        var upcalls: [Upcall] = []
+        var bytes = 0
+    }
+
+    private let contents = Mutex(Contents())
     /// Signalled while there is something to take: watch its descriptor.
     package let wakeUp: WakeUp
 
-    init() throws(SystemError) {
+    package init() throws(SystemError) {
         wakeUp = try WakeUp()
     }
 
     /// Everything that waits, oldest first.
     package func takeAll() -> [Upcall] {
         wakeUp.clear()
-        return waiting.withLock { waiting in
-            defer { waiting = [] }
-            return waiting
+        return contents.withLock { contents in
+            defer { contents = Contents() }
+            return contents.upcalls
         }
     }
 
     /// Adds `upcalls` and returns how many found no room.
-    func post(_ upcalls: [Upcall]) -> Int {
-        let (wasEmpty, taken) = waiting.withLock { waiting in
-            let taken = min(upcalls.count, Self.limit - waiting.count)
-            let wasEmpty = waiting.isEmpty
-            waiting.append(contentsOf: upcalls.prefix(taken))
-            return (wasEmpty, taken)
+    package func post(_ upcalls: [Upcall]) -> Int {
+        var refused = 0
+        let isFirst = contents.withLock { contents in
+            let wasEmpty = contents.upcalls.isEmpty
+            for upcall in upcalls {
+                let bytes = upcall.byteCount
+                if contents.upcalls.count < Self.countLimit, contents.bytes + bytes <= Self.byteLimit {
+                    contents.upcalls.append(upcall)
+                    contents.bytes += bytes
+                } else {
+                    refused += 1
+                }
+            }
+            return wasEmpty && !contents.upcalls.isEmpty
         }
-        if wasEmpty, taken > 0 { wakeUp.signal() }
-        return upcalls.count - taken
+        if isFirst { wakeUp.signal() }
+        return refused
     }
 }

@@ -37,3 +37,21 @@ struct SystemTests {
         #expect(try source.next() == SIGUSR1)
     }
 }
+
+struct PrivilegesTests {
+    @Test(.enabled(if: geteuid() == 0, "needs root: has capabilities to give up"))
+    func `capabilities that are not kept are gone, on that thread`() throws {
+        let before = try Privileges.effective()
+        let after = Mutex<Set<Privileges.Capability>?>(nil)
+        let thread = try Thread(name: "test") {
+            // A failure leaves `after` empty, which the test sees.
+            try? Privileges.keep([.networkAdministration])
+            let left = try? Privileges.effective()
+            after.withLock { $0 = left }
+        }
+        thread.join()
+        #expect(before.contains(.networkAdministration))
+        #expect(after.withLock { $0 } == [.networkAdministration])
+        #expect(try Privileges.effective() == before)
+    }
+}

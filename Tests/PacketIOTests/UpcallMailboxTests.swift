@@ -1,0 +1,47 @@
+import Datapath
+import Linux
+import PacketIO
+import Testing
+import Traversal
+import Wire
+
+struct UpcallMailboxTests {
+    private let mailbox: UpcallMailbox
+
+    init() throws {
+        mailbox = try UpcallMailbox()
+    }
+
+    private func isSignalled() -> Bool {
+        var readiness = ReadinessPoll([mailbox.wakeUp.descriptor.number])
+        readiness.wait(milliseconds: 0)
+        return readiness.isReadable(0)
+    }
+
+    @Test func `upcalls are taken in order, and the signal tells whether there are any`() {
+        #expect(!isSignalled())
+        #expect(mailbox.post([]) == 0)
+        #expect(!isSignalled())
+        #expect(mailbox.post([.active(peer: 1)]) == 0)
+        #expect(mailbox.post([.active(peer: 2), .rekeyWanted(peer: 1)]) == 0)
+        #expect(isSignalled())
+        #expect(mailbox.takeAll() == [.active(peer: 1), .active(peer: 2), .rekeyWanted(peer: 1)])
+        #expect(!isSignalled())
+        #expect(mailbox.takeAll().isEmpty)
+        #expect(mailbox.post([.active(peer: 3)]) == 0)
+        #expect(isSignalled())
+    }
+
+    @Test func `it holds so many upcalls and no more`() {
+        let upcalls = Array(repeating: Upcall.active(peer: 0), count: UpcallMailbox.countLimit + 5)
+        #expect(mailbox.post(upcalls) == 5)
+        #expect(mailbox.takeAll().count == UpcallMailbox.countLimit)
+        #expect(mailbox.post([.active(peer: 0)]) == 0)
+    }
+
+    @Test func `it holds so many bytes and no more, and small upcalls still find room`() {
+        let large = Upcall.unsealed(packet: Array(repeating: 0, count: 60_000), peer: 0)
+        #expect(mailbox.post(Array(repeating: large, count: 100)) == 100 - UpcallMailbox.byteLimit / 60_000)
+        #expect(mailbox.post([.active(peer: 0)]) == 0)
+    }
+}
