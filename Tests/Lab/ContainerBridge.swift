@@ -5,6 +5,7 @@ package struct Container: Place {
     package let run: Run
     package let label: String
     package let entry: [String]
+    package let namespacePath: String
     package let address: IPAddress
     package let address6: IPAddress?
 }
@@ -72,7 +73,8 @@ package final class ContainerBridge {
             prefix: prefix, gateway: gateway, address6: address6, prefix6: prefix6, gateway6: prefix6?.address(at: 1)
         ).bringUp()
         return Container(
-            run: host.run, label: namespace.label, entry: namespace.entry, address: address, address6: address6)
+            run: host.run, label: namespace.label, entry: namespace.entry, namespacePath: namespace.namespacePath,
+            address: address, address6: address6)
     }
 }
 

@@ -49,7 +49,8 @@ package final class DockerEngine {
         }
         return Container(
             run: host.run, label: "\(host.label).\(label)",
-            entry: host.run.marking + ["nsenter", "--target", "\(pid)", "--net", "--"], address: address,
+            entry: host.run.marking + ["nsenter", "--target", "\(pid)", "--net", "--"],
+            namespacePath: "/proc/\(pid)/ns/net", address: address,
             address6: words.count > 2 ? IPAddress(words[2]) : nil)
     }
 

@@ -36,6 +36,8 @@ package final class Host: Place {
         try keeper.waitForLog("ready")
     }
 
+    package var namespacePath: String { namespace.namespacePath }
+
     /// What to type for a shell in this host.
     package var shellCommand: String { "nsenter --target \(keeper.pid) --mount --uts --net bash" }
 

@@ -5,8 +5,8 @@ package final class Namespace: Place {
 
     /// As `ip netns` knows it.
     package var name: String { run.prefix + label }
-    package var path: String { "/run/netns/\(name)" }
-    package var entry: [String] { run.marking + ["nsenter", "--net=\(path)", "--"] }
+    package var namespacePath: String { "/run/netns/\(name)" }
+    package var entry: [String] { run.marking + ["nsenter", "--net=\(namespacePath)", "--"] }
 
     /// Addresses answer at once (no duplicate detection), and a host may have two uplinks (no reverse-path filter).
     init(_ label: String, in run: Run) throws(LabError) {

@@ -4,6 +4,8 @@ package protocol Place {
     var label: String { get }
     /// The command line that runs whatever follows it in this place.
     var entry: [String] { get }
+    /// The file that stands for the place's network namespace.
+    var namespacePath: String { get }
     /// The run of the lab that this place is part of; its folder takes logs and captures.
     var run: Run { get }
 }

@@ -6,28 +6,26 @@ package import Wire
 package final class UDPProbe {
     private let descriptor: Int32
 
-    /// IPv4; port 0 takes any free one.
-    package init(in namespace: Namespace, port: UInt16 = 0) throws(LabError) {
-        descriptor = unsafe clab_socket_in_namespace(namespace.path, AF_INET, Int32(SOCK_DGRAM.rawValue))
-        guard descriptor >= 0 else { throw .system(call: "socket", object: namespace.name, code: -descriptor) }
-        var address = Self.socketAddress(of: Endpoint(.v4(.any), port: port))
-        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let outcome = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, length) }
+    /// - Parameters:
+    ///   - address: which address to bind; its family is the socket's.
+    ///   - port: 0 takes any free one.
+    package init(in place: some Place, address: IPAddress = .v4(.any), port: UInt16 = 0) throws(LabError) {
+        let family = address.isIPv4 ? AF_INET : AF_INET6
+        descriptor = unsafe clab_socket_in_namespace(place.namespacePath, family, Int32(SOCK_DGRAM.rawValue))
+        guard descriptor >= 0 else { throw .system(call: "socket", object: place.namespacePath, code: -descriptor) }
+        let outcome = Self.withSocketAddress(of: Endpoint(address, port: port)) { pointer, length in
+            unsafe bind(descriptor, pointer, length)
         }
         guard outcome == 0 else { throw .system(call: "bind", object: "port \(port)", code: errno) }
     }
 
     deinit { close(descriptor) }
 
+    /// Sends one datagram; what the system refuses to send is lost, as on the way.
     package func send(_ text: String, to endpoint: Endpoint) {
-        var address = Self.socketAddress(of: endpoint)
-        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
-                unsafe Array(text.utf8).withUnsafeBytes { bytes in
-                    unsafe sendto(descriptor, bytes.baseAddress, bytes.count, 0, target, length)
-                }
+        Self.withSocketAddress(of: endpoint) { pointer, length in
+            unsafe Array(text.utf8).withUnsafeBytes { bytes in
+                _ = unsafe sendto(descriptor, bytes.baseAddress, bytes.count, 0, pointer, length)
             }
         }
     }
@@ -38,27 +36,41 @@ package final class UDPProbe {
         let milliseconds = limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000
         guard unsafe poll(&waiting, 1, Int32(milliseconds)) == 1 else { return nil }
         var bytes = [UInt8](repeating: 0, count: 2048)
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let count = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let count = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { source in
                 unsafe recvfrom(descriptor, &bytes, bytes.count, 0, source, &length)
             }
         }
-        guard count >= 0 else { return nil }
-        let source = IPv4Address(rawValue: UInt32(bigEndian: address.sin_addr.s_addr))
-        return (
-            String(decoding: bytes[..<count], as: UTF8.self),
-            Endpoint(.v4(source), port: UInt16(bigEndian: address.sin_port))
-        )
+        guard count >= 0, let source = Self.endpoint(of: storage) else { return nil }
+        return (String(decoding: bytes[..<count], as: UTF8.self), source)
     }
 
-    private static func socketAddress(of endpoint: Endpoint) -> sockaddr_in {
-        guard case .v4(let address) = endpoint.address else { preconditionFailure("the probe speaks IPv4 only") }
-        var result = sockaddr_in()
-        result.sin_family = sa_family_t(AF_INET)
-        result.sin_port = endpoint.port.bigEndian
-        result.sin_addr.s_addr = address.rawValue.bigEndian
-        return result
+    /// `sockaddr_in` is family (2), port (2), address (4); `sockaddr_in6` has four bytes of flow label before the address.
+    @safe private static func withSocketAddress<Outcome>(
+        of endpoint: Endpoint, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Outcome
+    ) -> Outcome {
+        let isIPv4 = endpoint.address.isIPv4
+        let family = UInt16(isIPv4 ? AF_INET : AF_INET6)
+        var bytes = [UInt8(truncatingIfNeeded: family), UInt8(family >> 8)]
+        bytes += [UInt8(endpoint.port >> 8), UInt8(truncatingIfNeeded: endpoint.port)]
+        bytes += isIPv4 ? [] : [0, 0, 0, 0]
+        bytes += endpoint.address.bytes
+        bytes += [UInt8](repeating: 0, count: isIPv4 ? 8 : 4)
+        return unsafe bytes.withUnsafeBytes { raw in
+            unsafe raw.withMemoryRebound(to: sockaddr.self) { addresses in
+                unsafe body(addresses.baseAddress!, socklen_t(raw.count))
+            }
+        }
+    }
+
+    private static func endpoint(of storage: sockaddr_storage) -> Endpoint? {
+        unsafe withUnsafeBytes(of: storage) { raw in
+            let isIPv4 = Int32(storage.ss_family) == AF_INET
+            let port = unsafe UInt16(raw[2]) << 8 | UInt16(raw[3])
+            let address = unsafe Array(isIPv4 ? raw[4..<8] : raw[8..<24])
+            return IPAddress(bytes: address).map { Endpoint($0, port: port) }
+        }
     }
 }

@@ -13,10 +13,10 @@ struct NATBehaviour: Equatable {
 
     /// - Parameter servers: two public hosts.
     init(behind inside: Host, seenBy servers: (Host, Host)) throws {
-        let probe = try UDPProbe(in: inside.namespace, port: 4242)
-        let first = try UDPProbe(in: servers.0.namespace, port: 7001)
-        let otherPort = try UDPProbe(in: servers.0.namespace, port: 7002)
-        let otherAddress = try UDPProbe(in: servers.1.namespace, port: 7001)
+        let probe = try UDPProbe(in: inside, port: 4242)
+        let first = try UDPProbe(in: servers.0, port: 7001)
+        let otherPort = try UDPProbe(in: servers.0, port: 7002)
+        let otherAddress = try UDPProbe(in: servers.1, port: 7001)
 
         func mapped(by server: UDPProbe, at host: Host, port: UInt16) -> Endpoint? {
             probe.send("who am I", to: Endpoint(host.uplink.address, port: port))
@@ -42,8 +42,8 @@ struct NATBehaviour: Equatable {
 
         // By sockets that have sent nothing themselves: what Linux let in or answered may have taken the port.
         let others = [
-            mapped(by: try UDPProbe(in: servers.0.namespace, port: 7003), at: servers.0, port: 7003),
-            mapped(by: try UDPProbe(in: servers.1.namespace, port: 7003), at: servers.1, port: 7003),
+            mapped(by: try UDPProbe(in: servers.0, port: 7003), at: servers.0, port: 7003),
+            mapped(by: try UDPProbe(in: servers.1, port: 7003), at: servers.1, port: 7003),
         ]
         mapping = outer == own ? .none : others.allSatisfy { $0 == outer } ? .endpointIndependent : .endpointDependent
     }

@@ -42,8 +42,8 @@ struct RouterTests {
             let server = try lab.host("server", on: lab.core)
             let router = try lab.router("r", kind)
             let inside = try lab.host("inside", on: router.lan)
-            let probe = try UDPProbe(in: inside.namespace)
-            let receiver = try UDPProbe(in: server.namespace, port: 7001)
+            let probe = try UDPProbe(in: inside)
+            let receiver = try UDPProbe(in: server, port: 7001)
             func seen() throws -> Endpoint {
                 probe.send("hello", to: Endpoint(server.uplink.address, port: 7001))
                 return try #require(receiver.receive(within: .seconds(5))).source
@@ -60,8 +60,8 @@ struct RouterTests {
             let server = try lab.host("server", on: lab.core)
             let router = try lab.router("r", .masquerade)
             let inside = try lab.host("inside", on: router.lan)
-            let probe = try UDPProbe(in: inside.namespace)
-            let receiver = try UDPProbe(in: server.namespace, port: 7001)
+            let probe = try UDPProbe(in: inside)
+            let receiver = try UDPProbe(in: server, port: 7001)
             try router.blockUDP()
             probe.send("hello", to: Endpoint(server.uplink.address, port: 7001))
             #expect(receiver.receive() == nil)

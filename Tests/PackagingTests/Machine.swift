@@ -12,6 +12,7 @@ final class Machine: Place {
 
     var run: Run { host.run }
     var label: String { "\(host.label).machine" }
+    var namespacePath: String { host.namespacePath }
     var entry: [String] { entering("--all") }
 
     private static let environment = [
@@ -81,7 +82,7 @@ final class Machine: Place {
             cd \(folder)
             mount -t overlay machine root -o lowerdir=\(tree),upperdir=upper,workdir=work
             exec systemd-nspawn --quiet --directory=root --boot --register=no --keep-unit --machine=\(host.label) \
-                --network-namespace-path=\(host.namespace.path) --capability=CAP_NET_ADMIN --resolv-conf=off \
+                --network-namespace-path=\(host.namespacePath) --capability=CAP_NET_ADMIN --resolv-conf=off \
                 --console=pipe
             """, log: "machine")
         self.launcher = launcher

@@ -104,7 +104,7 @@ final class Demo {
     private func showFirstPackets() throws {
         screen.step("First packets: how long until a container is answered, nothing sent between the two before")
         for (one, other) in pairs {
-            let address = try other.node.meshAddress(of: other.containers[0])
+            let address = try other.address()
             let time = try one.containers[0].timeToFirstAnswer(from: address)
             screen.row("  \(one.name)/c1 -> \(other.name)/c1 at \(address)", "\(Screen.figure(time)) ms")
         }
@@ -157,11 +157,4 @@ final class Demo {
     private var pairs: [(Site, Site)] {
         sites.flatMap { one in sites.filter { $0.name != one.name }.map { (one, $0) } }
     }
-}
-
-/// A host with KubeMesh and its containers.
-struct Site {
-    let node: MeshNode
-    let containers: [Container]
-    var name: String { node.host.label }
 }

@@ -1,0 +1,113 @@
+import ControlAPI
+import Lab
+import Testing
+import Wire
+
+@Suite(.serialized, .enabled(if: Requirement.isMet, needsRoot))
+struct FaultTests {
+    @Test func `a TCP flow lives through a killed and restarted agent`() throws {
+        try Lab.withMesh { _, trio in
+            let address = try trio.alpha.address()
+            let server = try trio.alpha.containers[0].start(
+                "iperf3", "--server", "--one-off", "--forceflush", log: "iperf3-server")
+            try server.waitForLog("listening")
+            let client = try trio.beta.containers[0].start(
+                "iperf3", "--client", "\(address)", "--time", "6", "--interval", "0.1", "--forceflush",
+                log: "iperf3-client")
+            try client.waitForLog("0.50-", within: .seconds(20))
+            try trio.alpha.node.crash()
+            try trio.alpha.node.up()
+            try wait(for: "the end of the flow", within: .seconds(40)) { !client.isRunning }
+            #expect(client.exitStatus == 0, "\(client.log)")
+            let stalled = client.log.split(separator: "\n").filter {
+                $0.contains(" 0.00 bits/sec") && $0.contains("sec ")
+            }
+            print("intervals of 100 ms with nothing passed while the agent was away: \(stalled.count)")
+        }
+    }
+
+    @Test func `rules and routes outlive a killed agent, and the next one takes them over`() throws {
+        try Lab.withMesh { _, trio in
+            let rules = try trio.beta.host.run("nft", "-s", "list", "ruleset")
+            try trio.beta.node.crash()
+            try wait(for: "the end of the agent", within: .seconds(5)) { () throws(LabError) in
+                try !trio.beta.node.result(of: "status").succeeded
+            }
+            try trio.beta.node.up()
+            #expect(try trio.beta.host.run("nft", "-s", "list", "ruleset") == rules)
+            #expect(try trio.beta.containers[0].canPing(try trio.gamma.address(), within: 10))
+        }
+    }
+
+    @Test func `an uplink that goes down and comes back needs no command`() throws {
+        try Lab.withMesh { _, trio in
+            let address = try trio.alpha.address()
+            #expect(try trio.beta.containers[0].canPing(address))
+            try trio.beta.host.uplink.takeDown()
+            #expect(try !trio.beta.containers[0].canPing(address, within: 1))
+            try trio.beta.host.bringUp(trio.beta.host.uplink)
+            #expect(try trio.beta.containers[0].timeToFirstAnswer(from: address, within: 20) > 0)
+        }
+    }
+
+    @Test func `a NAT that forgets its mappings needs no command`() throws {
+        try Lab.withMesh { _, trio in
+            #expect(try trio.beta.containers[0].canPing(try trio.gamma.address()))
+            try trio.home.rebind()
+            let address = try trio.gamma.address()
+            #expect(try trio.beta.containers[0].timeToFirstAnswer(from: address, within: 30) > 0)
+            #expect(try trio.gamma.containers[0].canPing(try trio.beta.address(), within: 10))
+        }
+    }
+
+    @Test func `a taken port is named, with what to do`() throws {
+        try Lab.withLoneHost { _, site in
+            let taken = try UDPProbe(in: site.host, port: 20007)
+            let result = try site.node.result(of: "up")
+            #expect(result.status != 0)
+            #expect(result.errors.contains("20007"), "\(result.errors)")
+            withExtendedLifetime(taken) {}
+        }
+    }
+
+    @Test func `without a TUN device up fails and names it`() throws {
+        try Lab.withLoneHost { _, site in
+            try site.host.run("mount", "-t", "tmpfs", "lab", "/dev/net")
+            let result = try site.node.result(of: "up")
+            #expect(result.status != 0)
+            #expect(result.errors.contains("/dev/net/tun"), "\(result.errors)")
+        }
+    }
+
+    @Test func `without root up and the agent are not permitted`() throws {
+        try Lab.withLoneHost { _, site in
+            for program in [["meshctl", "up"], ["meshd"]] {
+                let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+                let result = try Command(site.host.entry + nobody + program).result(within: .seconds(20))
+                #expect(result.status == Failure.Code.notPermitted.exitCode, "\(program): \(result.errors)")
+            }
+        }
+    }
+
+    @Test func `a bad configuration is refused by line and key, and the old one stays in force`() throws {
+        try Lab.withMesh { _, trio in
+            let address = try trio.alpha.address()
+            try trio.beta.host.shell(
+                """
+                mkdir -p /etc/kubemesh
+                printf 'keepalive: 20s\\nkepalive: 20s\\n' >/etc/kubemesh/config.yaml
+                """)
+            let check = try trio.beta.node.result(of: "config", "check")
+            #expect(check.status == Failure.Code.configuration.exitCode)
+            let reload = try trio.beta.node.result(of: "reload")
+            #expect(reload.status == Failure.Code.configuration.exitCode)
+            for said in [check.output + check.errors, reload.errors] {
+                #expect(said.contains("kepalive") && said.contains("2"), "\(said)")
+            }
+            #expect(try trio.beta.containers[0].canPing(address))
+            try trio.beta.host.shell("printf 'keepalive: 20s\\n' >/etc/kubemesh/config.yaml")
+            #expect(try trio.beta.node.result(of: "reload").status == 0)
+            #expect(try trio.beta.containers[0].canPing(address))
+        }
+    }
+}

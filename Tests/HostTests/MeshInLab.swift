@@ -1,0 +1,47 @@
+import Lab
+import Testing
+
+/// Why suites of this target are skipped, as a comment for their trait.
+let needsRoot = Comment(rawValue: Requirement.reason)
+
+extension Lab {
+    /// Three hosts with KubeMesh installed and two bare containers each, on IPv4 and IPv6.
+    func trio() throws -> Trio {
+        try Trio(in: self, files: MeshNode.builtFiles(for: run)) { host throws(LabError) in
+            let bridge = try ContainerBridge(on: host, prefix6: "fd17::/64")
+            return [try bridge.container("c1"), try bridge.container("c2")]
+        }
+    }
+
+    /// Such a trio in one mesh, for the time of `body`. If that fails, the end of every agent's log is printed.
+    static func withMesh(_ body: (Lab, Trio) throws -> Void) throws {
+        try Lab.with("host") { lab in
+            let trio = try lab.trio()
+            do {
+                try trio.join()
+                try body(lab, trio)
+            } catch {
+                for site in trio.sites { print(site.logTail) }
+                throw error
+            }
+        }
+    }
+
+    /// One host with KubeMesh and a container, and the mesh not yet up.
+    static func withLoneHost(_ body: (Lab, Site) throws -> Void) throws {
+        try Lab.with("host") { lab in
+            let host = try lab.host("alpha", on: lab.core)
+            let container = try ContainerBridge(on: host, prefix6: "fd17::/64").container("c1")
+            let node = try MeshNode(on: host, files: MeshNode.builtFiles(for: lab.run))
+            try body(lab, Site(node: node, containers: [container]))
+        }
+    }
+}
+
+extension Site {
+    /// The end of the agent's log, for a test that failed.
+    var logTail: String {
+        let lines = node.log.split(separator: "\n").suffix(12).map { "    \($0)" }
+        return "  meshd on \(name) logged last:\n" + lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,70 @@
+import ControlAPI
+import Lab
+import Testing
+import Wire
+
+@Suite(.serialized, .enabled(if: Requirement.isMet, needsRoot))
+struct UpDownTests {
+    /// Everything that the agent could change on a host, as text.
+    private static let hostState = """
+        nft -s list ruleset
+        ip -o link | grep -v ' lo:' | sed 's/ qlen .*//'
+        ip -o address | sed 's/ valid_lft.*//'
+        ip rule; ip -6 rule
+        ip route show table all; ip -6 route show table all
+        sysctl -a 2>/dev/null | grep '^net[.]' | grep -vE 'nf_conntrack_count|random|stable_secret|[.]stat_'
+        ls /run /etc/kubemesh
+        """
+
+    @Test func `down leaves the host as up found it, byte for byte`() throws {
+        try Lab.withMesh { _, trio in
+            for site in trio.sites {
+                // The first up has left its configuration and log: what is compared is one more round.
+                try site.node.down()
+                let before = try site.host.shell(Self.hostState)
+                try site.node.up()
+                #expect(try site.host.shell(Self.hostState) != before, "the agent does change the host")
+                try site.node.down()
+                let after = try site.host.shell(Self.hostState)
+                #expect(lines(of: after).subtracting(lines(of: before)) == [])
+                #expect(lines(of: before).subtracting(lines(of: after)) == [])
+                #expect(after == before)
+            }
+        }
+    }
+
+    @Test func `down leaves Docker's chains as they were`() throws {
+        try Lab.withLoneHost { _, site in
+            try site.host.dropForwardedAsDockerDoes()
+            let before = try site.host.run("nft", "-s", "list", "ruleset")
+            try site.node.up()
+            #expect(try site.host.run("nft", "-s", "list", "ruleset") != before)
+            try site.node.down()
+            #expect(try site.host.run("nft", "-s", "list", "ruleset") == before)
+        }
+    }
+
+    @Test func `after down and up a node is the same member with the same prefix`() throws {
+        try Lab.withMesh { _, trio in
+            let before = try trio.beta.node.status()
+            try trio.beta.node.down()
+            #expect(try trio.beta.node.result(of: "status").status == Failure.Code.unreachable.exitCode)
+            try trio.beta.node.up()
+            let after = try trio.beta.node.status()
+            #expect(after.nodeID == before.nodeID)
+            #expect(after.prefixes == before.prefixes)
+            #expect(try trio.gamma.containers[0].canPing(try trio.beta.address(), within: 10))
+        }
+    }
+
+    @Test func `a second up changes nothing and says so`() throws {
+        try Lab.withLoneHost { _, site in
+            #expect(try site.node.up().action == .created)
+            let process = try site.node.processID()
+            #expect(try site.node.up().action == .unchanged)
+            #expect(try site.node.processID() == process)
+        }
+    }
+
+    private func lines(of text: String) -> Set<Substring> { Set(text.split(separator: "\n")) }
+}
