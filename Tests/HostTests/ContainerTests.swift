@@ -1,3 +1,4 @@
+import ControlAPI
 import Lab
 import Testing
 import Wire

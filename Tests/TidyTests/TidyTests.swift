@@ -13,14 +13,6 @@ import Testing
         #expect(unassigned == [], "list them in a section of Package.swift")
     }
 
-    @Test func `every target of a layer has its folder under Sources`() {
-        let folders = Set(SourceTree.entries(of: "Sources"))
-        let missing = Layers.names.flatMap { layers.targets[$0, default: []] }.filter {
-            !folders.contains($0)
-        }
-        #expect(missing == [])
-    }
-
     @Test func `imports point down or sideways in the layers`() {
         let objections = swiftFiles(in: "Sources").flatMap { file in
             file.source.imports.compactMap { use in
