@@ -61,7 +61,7 @@ let core: [Target] = [
     source("Relay", ["Wire"]),
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
-    source("Mesh", ["Wire", "SansIO"]),
+    source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "Traversal", "Relay", "Datapath"]),
     source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
 ]
 
@@ -74,7 +74,12 @@ let shell: [Target] = [
     source(
         "Console",
         ["Arguments", "CSpawn", "Configuration", "ControlAPI", "JSON", "Linux", "QR", "SansIO", "Wire", "YAML"]),
-    source("Agent", ["ControlAPI", "Linux"]),
+    source(
+        "Agent",
+        [
+            "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
+            "Noise", "PacketIO", "SansIO", "Store", "Traversal", "Wire",
+        ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
 ]
@@ -110,7 +115,7 @@ let testTargets: [Target] = [
     tests("Relay", ["Relay", "Wire"]),
     tests("Tidy", ["Lab"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
-    tests("Mesh", ["Mesh", "Wire", "SansIO"]),
+    tests("Mesh", ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "Traversal"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Arguments", ["Arguments", "SansIO"]),

@@ -2,7 +2,8 @@ package import Wire
 
 /// What two nodes say to each other inside their tunnel, beside the packets of their containers.
 ///
-/// The first byte is the kind, 1–15, so that its upper nibble is 0 where an IP packet has 4 or 6; the rest is big-endian.
+/// The first byte is the kind, 1–15, so that its upper nibble is 0 where an IP packet has 4 or 6; then the length of the body
+/// (2), and the body; everything is big-endian. Behind it may be up to 15 zero bytes, the tunnel's padding.
 /// The tunnel authenticates and orders nothing: every frame stands for itself and may be lost or come twice.
 package enum ControlFrame: Equatable, Sendable {
     /// Who the sender is; the first frame on every new session.
@@ -13,8 +14,9 @@ package enum ControlFrame: Equatable, Sendable {
     case pong(nonce: UInt64, observed: Endpoint?)
     /// Signed node records, encoded by `Identity`.
     case records([[UInt8]])
-    /// What the sender's directory holds: the receiver answers with newer records, and asks for those it lacks.
-    case digest([DigestEntry])
+    /// What the sender's directory holds: the receiver answers with records that are newer or missing there, and asks for
+    /// those that it lacks itself.
+    case digest(Digest)
     /// Asks for the records of the nodes whose identifiers begin so.
     case recordRequest([UInt64])
     /// Asks a relay for a circuit to `target`, and hands it the first message to carry.
@@ -27,8 +29,8 @@ package enum ControlFrame: Equatable, Sendable {
     case circuitReady(replyID: UInt64, relayID: UInt64, message: [UInt8])
     /// A circuit is gone or was refused; `identifier` is the one that the receiver of this frame chose.
     case circuitClosed(identifier: UInt64, reason: UInt8)
-    /// The sender does not admit the receiver, and why, in words for its operator.
-    case refusal(reason: String)
+    /// The sender does not admit the receiver, and why, in words for its operator; when its subnet is taken, those that are.
+    case refusal(reason: String, takenSubnets: [UInt16])
     /// The sender leaves in good order; its session and circuits end now.
     case goodbye
     /// A piece of a longer frame.
@@ -57,6 +59,19 @@ package enum ControlFrame: Equatable, Sendable {
             self.wallSeconds = wallSeconds
             self.wantsReply = wantsReply
             self.record = record
+        }
+    }
+
+    /// The records of all nodes whose identifiers begin with a number in `first...last`, in order.
+    package struct Digest: Equatable, Sendable {
+        package var first: UInt64
+        package var last: UInt64
+        package var entries: [DigestEntry]
+
+        package init(first: UInt64, last: UInt64, entries: [DigestEntry]) {
+            self.first = first
+            self.last = last
+            self.entries = entries
         }
     }
 
@@ -95,8 +110,12 @@ package enum ControlFrame: Equatable, Sendable {
 
 extension ControlFrame {
     package init(parsing bytes: Span<UInt8>) throws(WireError) {
-        var reader = ByteReader(bytes)
-        let kind = try reader.readUInt8()
+        var outer = ByteReader(bytes)
+        let kind = try outer.readUInt8()
+        let body = try outer.readLengthPrefixedBytes()
+        let padding = outer.readRemaining()
+        guard padding.count < 16, padding.allSatisfy({ $0 == 0 }) else { throw .trailingBytes }
+        var reader = ByteReader(body.span)
         switch Kind(rawValue: kind) {
         case .hello: self = .hello(try Hello(from: &reader))
         case .ping: self = .ping(nonce: try reader.readBigEndianUInt64())
@@ -110,12 +129,15 @@ extension ControlFrame {
             while reader.remaining > 0 { records.append(try reader.readLengthPrefixedBytes()) }
             self = .records(records)
         case .digest:
+            let first = try reader.readBigEndianUInt64()
+            let last = try reader.readBigEndianUInt64()
+            guard first <= last else { throw .invalidField("range") }
             var entries: [DigestEntry] = []
             while reader.remaining > 0 {
                 entries.append(
                     DigestEntry(node: try reader.readBigEndianUInt64(), number: try reader.readBigEndianUInt64()))
             }
-            self = .digest(entries)
+            self = .digest(Digest(first: first, last: last, entries: entries))
         case .recordRequest:
             var nodes: [UInt64] = []
             while reader.remaining > 0 { nodes.append(try reader.readBigEndianUInt64()) }
@@ -141,7 +163,9 @@ extension ControlFrame {
         case .refusal:
             let text = try reader.readLengthPrefixedBytes(limit: 512)
             guard let reason = String(validating: text, as: UTF8.self) else { throw .invalidField("reason") }
-            self = .refusal(reason: reason)
+            var takenSubnets: [UInt16] = []
+            while reader.remaining > 0 { takenSubnets.append(try reader.readBigEndianUInt16()) }
+            self = .refusal(reason: reason, takenSubnets: takenSubnets)
         case .goodbye: self = .goodbye
         case .fragment: self = .fragment(try Fragment(from: &reader))
         case .renewal: self = .renewal(reader.readRemaining())
@@ -153,6 +177,12 @@ extension ControlFrame {
     package var encoded: [UInt8] {
         var writer = ByteWriter(capacity: 64)
         writer.append(kind.rawValue)
+        writer.append(lengthPrefixed: body)
+        return writer.bytes
+    }
+
+    private var body: [UInt8] {
+        var writer = ByteWriter(capacity: 64)
         switch self {
         case .hello(let hello): hello.write(to: &writer)
         case .ping(let nonce): writer.append(bigEndian: nonce)
@@ -162,8 +192,10 @@ extension ControlFrame {
             if let observed { writer.append(observed) }
         case .records(let records):
             for record in records { writer.append(lengthPrefixed: record) }
-        case .digest(let entries):
-            for entry in entries {
+        case .digest(let digest):
+            writer.append(bigEndian: digest.first)
+            writer.append(bigEndian: digest.last)
+            for entry in digest.entries {
                 writer.append(bigEndian: entry.node)
                 writer.append(bigEndian: entry.number)
             }
@@ -180,7 +212,9 @@ extension ControlFrame {
         case .circuitClosed(let identifier, let reason):
             writer.append(bigEndian: identifier)
             writer.append(reason)
-        case .refusal(let reason): writer.append(lengthPrefixed: Array(reason.utf8.prefix(512)))
+        case .refusal(let reason, let takenSubnets):
+            writer.append(lengthPrefixed: Array(reason.prefix(128).utf8))
+            for subnet in takenSubnets { writer.append(bigEndian: subnet) }
         case .goodbye: break
         case .fragment(let fragment): fragment.write(to: &writer)
         case .renewal(let payload): writer.append(payload)

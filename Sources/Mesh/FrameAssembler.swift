@@ -5,7 +5,7 @@
 package struct FrameAssembler: Sendable {
     /// Pieces of one frame; bounds the memory per peer to 16 × `ControlFrame.sizeLimit`.
     package static let pieceLimit = 16
-    private static let pieceSize = ControlFrame.sizeLimit - 7
+    private static let pieceSize = ControlFrame.sizeLimit - 9
 
     private var message: UInt32 = 0
     private var pieces: [[UInt8]?] = []

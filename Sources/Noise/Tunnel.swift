@@ -105,6 +105,11 @@ extension Tunnel {
         sessions.current?.isRekeyDue == true ? startAttempt(at: now) : []
     }
 
+    /// Starts a handshake whatever session stands: the way to the peer is lost, and the handshake is to find another.
+    package mutating func renew(at now: Instant) -> [Action] {
+        startAttempt(at: now)
+    }
+
     /// Sends an initiation, the answer to `.needsHandshake`. Each call takes an index and a key not used before; the index
     /// of an earlier initiation is retired.
     package mutating func initiate(

@@ -10,7 +10,7 @@
 /// Control messages run inside the members' tunnels, which authenticates them; the forwarded frames are opaque.
 /// Peers are the node's own peer numbers. Circuits are bounded per peer and in total.
 package struct RelayServer: Sendable {
-    package struct Limits: Sendable {
+    package struct Limits: Equatable, Sendable {
         /// Circuits that one peer may have opened at a time.
         package var circuitsPerPeer = 256
         /// Circuits in all; each takes two slots of the circuit table.

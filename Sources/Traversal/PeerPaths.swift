@@ -137,6 +137,11 @@ package struct PeerPaths: Sendable {
         return use(path, because: .provenDirect, at: now)
     }
 
+    /// A circuit to the peer stands, though nothing came through it yet: what to fall back to.
+    package mutating func standBy(circuit identifier: UInt64) {
+        if circuit == nil { circuit = identifier }
+    }
+
     /// The circuit that led to the peer is gone.
     package mutating func circuitClosed(_ identifier: UInt64, at now: Instant) -> [Action] {
         if circuit == identifier { circuit = nil }

@@ -28,6 +28,19 @@ package enum IPAddress: Hashable, Comparable, Sendable {
         if case .v6(let address) = self, let mapped = address.mappedIPv4 { .v4(mapped) } else { self }
     }
 
+    /// Not reachable from the Internet at large: RFC 1918, RFC 6598 (carrier NAT), link-local, loopback, RFC 4193.
+    package var isPrivate: Bool {
+        switch self {
+        case .v4(let address):
+            let value = address.rawValue
+            return value >> 24 == 10 || value >> 20 == 0xac1 || value >> 16 == 0xc0a8 || value >> 22 == 0x6440 >> 6
+                || value >> 16 == 0xa9fe || value >> 24 == 127
+        case .v6(let address):
+            if let mapped = address.mappedIPv4 { return IPAddress.v4(mapped).isPrivate }
+            return address.isLinkLocal || address.high >> 57 == 0xfc >> 1 || (address.high == 0 && address.low == 1)
+        }
+    }
+
     /// Four or sixteen bytes in network order; any other count gives `nil`.
     package init?(bytes: [UInt8]) {
         switch bytes.count {

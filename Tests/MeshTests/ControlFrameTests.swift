@@ -12,14 +12,15 @@ import Wire
         .pong(nonce: 77, observed: Endpoint("198.18.1.2:4242")),
         .pong(nonce: 77, observed: Endpoint("[2001:db8::1]:4242")),
         .records([[1], [], [2, 3]]),
-        .digest([.init(node: 1, number: 2), .init(node: 3, number: 4)]),
+        .digest(.init(first: 0, last: .max, entries: [.init(node: 1, number: 2), .init(node: 3, number: 4)])),
         .recordRequest([5, 6]),
         .circuitOpen(replyID: 1, target: node, message: [9]),
         .circuitOffer(relayID: 2, origin: node, message: [9, 9]),
         .circuitAccept(relayID: 2, replyID: 3, message: []),
         .circuitReady(replyID: 1, relayID: 4, message: [8]),
         .circuitClosed(identifier: 1, reason: 3),
-        .refusal(reason: "the invite is used up"),
+        .refusal(reason: "the invite is used up", takenSubnets: []),
+        .refusal(reason: "the prefix is taken", takenSubnets: [256, 4711]),
         .goodbye,
         .fragment(.init(message: 1, index: 1, count: 3, bytes: [1, 2])),
         .renewal([1, 2, 3]),
@@ -31,6 +32,8 @@ import Wire
         let bytes = frame.encoded
         #expect(try ControlFrame(parsing: bytes.span) == frame)
         #expect(bytes[0] >> 4 == 0)
+        let padded = bytes + Array(repeating: 0, count: 15)
+        #expect(try ControlFrame(parsing: padded.span) == frame)
     }
 
     @Test(arguments: frames) func `a frame cut at any length is refused or is another whole frame`(
@@ -51,7 +54,10 @@ import Wire
             var mutated = bytes
             let index = Int.random(in: mutated.indices, using: &random)
             mutated[index] ^= UInt8.random(in: 1...255, using: &random)
-            if let parsed = try? ControlFrame(parsing: mutated.span) { #expect(parsed.encoded == mutated) }
+            guard let parsed = try? ControlFrame(parsing: mutated.span) else { continue }
+            let encoded = parsed.encoded
+            #expect(mutated.starts(with: encoded))
+            #expect(mutated.dropFirst(encoded.count).allSatisfy { $0 == 0 })
         }
     }
 

@@ -159,3 +159,8 @@ int linux_unix_accept(int descriptor);
 int linux_unix_credentials(int descriptor, int32_t *process, uint32_t *user, uint32_t *group);
 /// send() that never raises SIGPIPE.
 ssize_t linux_send_bytes(int descriptor, const void *bytes, size_t count);
+
+// MARK: the service manager
+
+/// Sends one datagram to the socket that NOTIFY_SOCKET names (sd_notify(3)).
+int linux_notify(const char *path, const char *message);

@@ -1,0 +1,279 @@
+package import Crypto
+package import Datapath
+package import Identity
+import Noise
+import Relay
+package import SansIO
+import Traversal
+package import Wire
+
+/// One node of the mesh: everything it knows and decides, and no I/O.
+///
+/// In go upcalls of the packet threads, commands and the time; out come `Action`s and the next deadline. The agent runs one such
+/// value against Linux, tests run several against a virtual network.
+///
+/// ```
+///   datagram ──▶ HandshakeResponder / Tunnel ──▶ session ──▶ hello ──▶ Registry, Directory
+///   unsealed ──▶ Tunnel (queue, handshake)          │
+///   control  ──▶ paths, circuits, directory ────────┴──▶ Tables for the packet threads
+/// ```
+/// The extensions hold one subject each: sessions, control frames, circuits, relations (whom to have a tunnel with), the
+/// directory, renewal, tables, commands.
+package struct Node {
+    package enum Action {
+        /// Send a message; to a destination with a circuit, behind a relay frame's header.
+        case send([UInt8], to: Destination)
+        /// The packet threads see these tables from now on.
+        case publish(Tables)
+        case save(StateChange)
+        case event(NodeEvent)
+    }
+
+    /// What must survive a restart. The shell writes it to disk, in order.
+    package enum StateChange: Equatable, Sendable {
+        case record(node: NodeID, number: UInt64, encoded: [UInt8])
+        case forgetRecord(node: NodeID)
+        /// No handshake of ours may carry an earlier timestamp than this, in nanoseconds since 1970, not even after a restart.
+        case handshakeTimestamp(UInt64)
+        case recordNumber(UInt64)
+        /// The certificate was issued anew; the identity is to be written whole.
+        case identity
+        case recentPeers([RecentPeer])
+        /// Others can reach this node unasked.
+        case reachable
+    }
+
+    /// A peer that had a session lately, and where it was: dialled first after a restart.
+    package struct RecentPeer: Equatable, Sendable {
+        package var node: NodeID
+        package var endpoint: Endpoint?
+
+        package init(node: NodeID, endpoint: Endpoint?) {
+            self.node = node
+            self.endpoint = endpoint
+        }
+    }
+
+    /// A stock WireGuard client attached to this node.
+    package struct Client: Equatable, Sendable {
+        package var attached: AttachedClient
+        package var presharedKey: Secret
+
+        package init(attached: AttachedClient, presharedKey: Secret) {
+            self.attached = attached
+            self.presharedKey = presharedKey
+        }
+    }
+
+    /// State from disk.
+    package struct Restored: Sendable {
+        package var records: [[UInt8]] = []
+        package var clients: [Client] = []
+        package var handshakeTimestamp: UInt64 = 0
+        package var recordNumber: UInt64 = 0
+        package var recentPeers: [RecentPeer] = []
+        package var isReachable = false
+        /// Of the join token, while no record is known.
+        package var bootstrap: [JoinToken.Bootstrap] = []
+
+        package init() {}
+    }
+
+    package struct Counters: Equatable, Sendable {
+        package var malformedFrames = 0
+        package var unexpectedFrames = 0
+        package var malformedDatagrams = 0
+        package var unknownReceivers = 0
+        package var refusedHandshakes = 0
+        package var circuitsRefused = 0
+        package var tentativeRefused = 0
+        package var recordsRefused = 0
+    }
+
+    enum DeadlineKey: Hashable {
+        case tunnel(Int)
+        case paths(Int)
+        case greeting(Int)
+        case unverified(Int)
+        case maintenance
+    }
+
+    static let maintenanceInterval: Duration = .seconds(5)
+    /// A peer without data for so long is idle: its path is no longer checked.
+    static let idleTime: Duration = .seconds(60)
+
+    package internal(set) var configuration: NodeConfiguration
+    package internal(set) var identity: NodeIdentity
+    package internal(set) var counters = Counters()
+    package internal(set) var isReachable: Bool
+    package internal(set) var clients: [Client]
+    let bootID: UInt64
+    var random: SecureRandom
+    var responder: HandshakeResponder
+    var timestamps: TimestampClock
+    var reservedTimestamp: Int64
+    var registry: Registry
+    var directory = Directory()
+    var peers = PeerTable()
+    var sessions = SlotMap<SessionSlot>(limit: 65_536, identifierBits: 32)
+    var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64)
+    var relay: RelayServer
+    var deadlines = Deadlines<DeadlineKey>()
+    var actions: [Action] = []
+    var areTablesStale = true
+    var areRoutesStale = true
+    var routes = RouteTable.empty
+    var generation: UInt64 = 0
+    /// The circuit whose offer a tunnel message is being answered for.
+    var pendingAcceptance: UInt64?
+    /// Addresses that we have sent to lately.
+    var contacted: [IPAddress: Instant] = [:]
+    /// Wall time at `Instant.zero`, in nanoseconds since 1970.
+    var wallOffset: Int64
+    var recordNumber: UInt64
+    var ownRecord: [UInt8] = []
+    var recordContent = RecordContent()
+    var recordSignedAt: Instant
+    var reflexive: [Reflexive] = []
+    var recentPeers: [RecentPeer]
+    var lastDigest: Instant
+    var renewalAskedAt: Instant?
+
+    /// - Parameter unixTime: what the wall clock says at `now`, since 1970.
+    package init(
+        identity: NodeIdentity, configuration: NodeConfiguration, restored: Restored, seed: Secret,
+        unixTime: Duration, at now: Instant
+    ) {
+        var random = SecureRandom(seed: seed)
+        self.identity = identity
+        self.configuration = configuration
+        bootID = random.next()
+        responder = HandshakeResponder(key: identity.tunnelKey, cookieSecret: random.secret(32), at: now)
+        reservedTimestamp = Int64(clamping: restored.handshakeTimestamp)
+        timestamps = TimestampClock(
+            last: reservedTimestamp == 0 ? nil : Timestamp(unixTime: .nanoseconds(reservedTimestamp)))
+        registry = Registry(mesh: identity.mesh, limit: configuration.peerLimit)
+        relay = RelayServer(limits: configuration.relayLimits, isEnabled: configuration.isRelayAllowed)
+        isReachable = restored.isReachable || !configuration.advertised.isEmpty
+        clients = []
+        wallOffset = unixTime.nanoseconds - Int64(clamping: now.nanoseconds)
+        recordNumber = restored.recordNumber
+        recordSignedAt = now
+        recentPeers = restored.recentPeers
+        lastDigest = now
+        self.random = random
+        restore(restored, at: now)
+        deadlines.set(now + Self.maintenanceInterval, for: .maintenance)
+    }
+
+    // MARK: what comes in
+
+    /// What the packet threads left to the control thread, one batch. That a session is confirmed comes first: what else arrived
+    /// with it can then be answered.
+    package mutating func receive(_ upcalls: [Upcall], at now: Instant) {
+        for case .confirmed(let number, let receiver) in upcalls { confirm(number, receiver: receiver, at: now) }
+        for upcall in upcalls { receive(upcall, at: now) }
+    }
+
+    private mutating func receive(_ upcall: Upcall, at now: Instant) {
+        switch upcall {
+        case .active(let number):
+            setInUse(number, true, at: now)
+            drive(number, at: now) { $0.wake(at: now) }
+        case .rekeyWanted(let number): drive(number, at: now) { $0.rekeyWanted(at: now) }
+        case .confirmed: break
+        case .moved(let number, let origin):
+            guard peers[number] != nil else { return }
+            setLocalAddress(of: number, origin)
+            heard(from: number, along: origin.path, at: now)
+        case .unsealed(let packet, let number):
+            setInUse(number, true, at: now)
+            drive(number, at: now) { $0.send(packet, at: now) }
+        case .control(let frame, let number, let origin):
+            guard peers[number] != nil else { return }
+            setLocalAddress(of: number, origin)
+            receive(frame: frame, from: number, along: origin.path, at: now)
+        case .datagram(let datagram, let origin): receive(datagram, along: origin.path, at: now)
+        }
+    }
+
+    package mutating func advance(to now: Instant) {
+        while let key = deadlines.popExpired(at: now) {
+            switch key {
+            case .tunnel(let number): drive(number, at: now) { $0.advance(to: now) }
+            case .paths(let number):
+                let pathActions = peers[number]?.paths.advance(to: now, using: &random) ?? []
+                apply(pathActions, to: number, at: now)
+            case .greeting(let number): greet(number, at: now)
+            case .unverified(let number):
+                if peers[number]?.isUnverified == true { removePeer(number, at: now) }
+            case .maintenance: maintain(at: now)
+            }
+        }
+    }
+
+    package var nextDeadline: Instant? { deadlines.earliest }
+
+    /// The wall clock was read: what it says at `now`, since 1970.
+    package mutating func setWallClock(unixTime: Duration, at now: Instant) {
+        wallOffset = unixTime.nanoseconds - Int64(clamping: now.nanoseconds)
+    }
+
+    /// What is to be done, in order; the tables are published last, once, whatever has changed in them.
+    package mutating func takeActions() -> [Action] {
+        publishIfStale()
+        defer { actions = [] }
+        return actions
+    }
+
+    // MARK: steps
+
+    /// Works on a peer's tunnel and carries out what it asks for.
+    mutating func drive(_ number: Int, at now: Instant, _ body: (inout Tunnel) -> [Tunnel.Action]) {
+        let tunnelActions = updateTunnel(number, at: now) { tunnel throws(NoiseError) in body(&tunnel) }
+        apply(tunnelActions ?? [], to: number, along: nil, at: now)
+    }
+
+    mutating func events(_ event: NodeEvent) { actions.append(.event(event)) }
+
+    func name(of number: Int) -> String { peers[number]?.name ?? "unknown" }
+    func peerNumber(of node: NodeID) -> Int? { peers.number(ofNode: node) }
+    func unixTime(at now: Instant) -> Duration { .nanoseconds(Int64(clamping: now.nanoseconds) &+ wallOffset) }
+
+    func wallTime(at now: Instant) -> WallTime {
+        WallTime(seconds: UInt64(max(0, unixTime(at: now).components.seconds)))
+    }
+
+    private mutating func setLocalAddress(of number: Int, _ origin: Origin) {
+        guard let address = origin.localAddress, peers[number]?.localAddress != address else { return }
+        peers[number]?.localAddress = address
+        touch(number)
+    }
+
+    mutating func setInUse(_ number: Int, _ isInUse: Bool, at now: Instant) {
+        guard peers[number] != nil else { return }
+        peers[number]?.paths.setInUse(isInUse, at: now)
+        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+    }
+
+    private mutating func maintain(at now: Instant) {
+        deadlines.set(now + Self.maintenanceInterval, for: .maintenance)
+        if responder.nextDeadline <= now { responder.replaceCookieSecret(random.secret(32), at: now) }
+        carryOut(registry.advance(to: wallTime(at: now)), at: now)
+        for peer in peers.all where peer.hasSession {
+            let last = [peer.tunnel.activity.lastDataSent, peer.tunnel.activity.lastDataReceived].compactMap { $0 }
+                .max()
+            let isInUse = peer.isAnchor || last.map { now - $0 < Self.idleTime } ?? false
+            setInUse(peer.number, isInUse, at: now)
+        }
+        if now - lastDigest >= Self.digestInterval {
+            lastDigest = now
+            for peer in peers.all where peer.isMember && peer.hasSession && peer.isAnchor {
+                sendDigest(to: peer.number, at: now)
+            }
+        }
+        refreshRecord(at: now, force: now - recordSignedAt >= Self.recordRefreshInterval)
+        renewIfNeeded(at: now)
+        noteRecent()
+    }
+}

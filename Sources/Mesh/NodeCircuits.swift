@@ -1,0 +1,201 @@
+import Datapath
+import Identity
+import Relay
+import SansIO
+import Traversal
+import Wire
+
+/// A circuit that ends here.
+struct LocalCircuit: Equatable, Sendable {
+    /// The peer that relays.
+    let relay: Int
+    /// Whom the circuit leads to.
+    let peer: Int
+    /// What our frames to the relay carry; `nil` while the relay has not confirmed.
+    var relayID: UInt64?
+}
+
+/// What one slot of the circuit table is for.
+enum CircuitSlot: Equatable, Sendable {
+    case local(LocalCircuit)
+    /// A leg of a circuit that this node relays; the state is the relay server's.
+    case forwarded
+}
+
+/// Why a circuit was closed, as `ControlFrame.circuitClosed` carries it; 1–4 are `RelayServer.Refusal`.
+enum CircuitCloseReason: UInt8 {
+    case peerLeft = 16
+    case notAnswered = 17
+    case replaced = 18
+}
+
+// Circuits at their ends: opening, answering, sending along.
+extension Node {
+    /// Asks `relay` for a circuit to `peer` whose first frame is `message`.
+    mutating func openCircuit(to peer: Int, through relay: Int, carrying message: [UInt8], at now: Instant) {
+        guard let target = peers[peer]?.nodeID,
+            let identifier = circuits.insert(.local(LocalCircuit(relay: relay, peer: peer)), using: &random)
+        else { return }
+        peers[peer]?.circuits.append(identifier)
+        peers[peer]?.relaysTried.append(relay)
+        send(.circuitOpen(replyID: identifier, target: target.bytes, message: message), to: relay, at: now)
+    }
+
+    mutating func receiveOffer(
+        relayID: UInt64, origin: Bytes32, message: [UInt8], from relay: Int, at now: Instant
+    ) {
+        guard let peer = peerNumber(of: NodeID(origin)),
+            let identifier = circuits.insert(
+                .local(LocalCircuit(relay: relay, peer: peer, relayID: relayID)), using: &random)
+        else {
+            send(
+                .circuitClosed(identifier: relayID, reason: CircuitCloseReason.notAnswered.rawValue), to: relay, at: now
+            )
+            return
+        }
+        peers[peer]?.circuits.append(identifier)
+        areTablesStale = true
+        pendingAcceptance = identifier
+        receive(message, along: .relayed(circuit: identifier), at: now)
+        if pendingAcceptance != nil {
+            // The message did not call for an answer: the circuit stands all the same.
+            pendingAcceptance = nil
+            send(.circuitAccept(relayID: relayID, replyID: identifier, message: []), to: relay, at: now)
+        }
+    }
+
+    mutating func receiveReady(
+        replyID: UInt64, relayID: UInt64, message: [UInt8], from relay: Int, at now: Instant
+    ) {
+        guard case .local(var circuit)? = circuits[replyID], circuit.relay == relay else { return }
+        circuit.relayID = relayID
+        circuits[replyID] = .local(circuit)
+        areTablesStale = true
+        if message.isEmpty {
+            peers[circuit.peer]?.paths.standBy(circuit: replyID)
+        } else {
+            receive(message, along: .relayed(circuit: replyID), at: now)
+        }
+    }
+
+    /// Sends a tunnel message along a path. The answer to an offer rides in its acceptance.
+    mutating func send(_ message: [UInt8], along path: Path, at now: Instant) {
+        if case .relayed(let identifier) = path, pendingAcceptance == identifier,
+            case .local(let circuit)? = circuits[identifier], let relayID = circuit.relayID
+        {
+            pendingAcceptance = nil
+            send(.circuitAccept(relayID: relayID, replyID: identifier, message: message), to: circuit.relay, at: now)
+            return
+        }
+        guard let destination = destination(of: path) else { return }
+        if destination.circuit == nil { noteSent(to: destination.endpoint, at: now) }
+        actions.append(.send(message, to: destination))
+    }
+
+    /// Forgets a circuit that ends here, and lets its peer find another way.
+    mutating func dropCircuit(_ identifier: UInt64, at now: Instant) {
+        guard case .local(let circuit)? = circuits[identifier] else { return }
+        circuits[identifier] = nil
+        areTablesStale = true
+        guard peers[circuit.peer] != nil else { return }
+        peers[circuit.peer]?.circuits.removeAll { $0 == identifier }
+        let pathActions = peers[circuit.peer]?.paths.circuitClosed(identifier, at: now) ?? []
+        apply(pathActions, to: circuit.peer, at: now)
+    }
+
+    /// Forgets every circuit through a relay whose session ended or which started anew.
+    mutating func dropCircuits(through relay: Int, at now: Instant) {
+        for (identifier, slot) in circuits.entries {
+            if case .local(let circuit) = slot, circuit.relay == relay { dropCircuit(identifier, at: now) }
+        }
+    }
+
+    /// Closes the circuits that lead to a peer, telling the relays.
+    mutating func closeCircuits(to peer: Int, except kept: UInt64? = nil, at now: Instant) {
+        for identifier in peers[peer]?.circuits ?? [] where identifier != kept {
+            guard case .local(let circuit)? = circuits[identifier] else { continue }
+            if let relayID = circuit.relayID {
+                send(
+                    .circuitClosed(identifier: relayID, reason: CircuitCloseReason.replaced.rawValue),
+                    to: circuit.relay,
+                    at: now)
+            }
+            dropCircuit(identifier, at: now)
+        }
+    }
+}
+
+// The relay's part.
+extension Node {
+    mutating func receiveOpen(
+        replyID: UInt64, target: Bytes32, message: [UInt8], from opener: Int, at now: Instant
+    ) {
+        let outcome = openForwarding(replyID: replyID, target: NodeID(target), from: opener)
+        switch outcome {
+        case .success(let (targetPeer, relayID)):
+            guard let origin = peers[opener]?.nodeID else { return }
+            send(.circuitOffer(relayID: relayID, origin: origin.bytes, message: message), to: targetPeer, at: now)
+        case .failure(let refusal):
+            counters.circuitsRefused += 1
+            send(.circuitClosed(identifier: replyID, reason: refusal.rawValue), to: opener, at: now)
+        }
+    }
+
+    private mutating func openForwarding(
+        replyID: UInt64, target: NodeID, from opener: Int
+    ) -> Result<(peer: Int, relayID: UInt64), RelayServer.Refusal> {
+        if let refusal = relay.refusal(for: opener) { return .failure(refusal) }
+        guard let targetPeer = peerNumber(of: target), targetPeer != opener, peers[targetPeer]?.isMember == true,
+            peers[targetPeer]?.paths.current?.isDirect == true
+        else { return .failure(.targetUnreachable) }
+        guard peers[opener]?.paths.current?.isDirect == true else { return .failure(.notPermitted) }
+        guard let openerID = circuits.insert(.forwarded, using: &random) else { return .failure(.tooManyCircuits) }
+        guard let targetID = circuits.insert(.forwarded, using: &random) else {
+            circuits[openerID] = nil
+            return .failure(.tooManyCircuits)
+        }
+        relay.open(by: opener, replyID: replyID, relayID: openerID, target: targetPeer, targetRelayID: targetID)
+        return .success((targetPeer, targetID))
+    }
+
+    mutating func receiveAccept(
+        relayID: UInt64, replyID: UInt64, message: [UInt8], from peer: Int, at now: Instant
+    ) {
+        guard let circuit = relay.accept(relayID: relayID, by: peer, replyID: replyID),
+            let openerReplyID = circuit.opener.replyID
+        else { return }
+        areTablesStale = true
+        send(
+            .circuitReady(replyID: openerReplyID, relayID: circuit.opener.relayID, message: message),
+            to: circuit.opener.peer, at: now)
+    }
+
+    mutating func receiveClosed(_ identifier: UInt64, reason: UInt8, from peer: Int, at now: Instant) {
+        switch circuits[identifier] {
+        case .local(let circuit)? where circuit.relay == peer:
+            if circuit.relayID == nil {
+                events(
+                    .circuitRefused(relay: name(of: peer), target: name(of: circuit.peer), reason: reason))
+            }
+            let target = circuit.peer
+            dropCircuit(identifier, at: now)
+            if peers[target]?.hasSession == false { connectThroughNextRelay(target, at: now) }
+        case .forwarded?:
+            if let circuit = relay.close(identifier, by: peer) { announceClosed(circuit, except: peer, at: now) }
+        default: break
+        }
+    }
+
+    /// Tells the ends of a relayed circuit that it is gone, and frees its slots.
+    mutating func announceClosed(_ circuit: RelayServer.Circuit, except peer: Int?, at now: Instant) {
+        circuits[circuit.opener.relayID] = nil
+        circuits[circuit.target.relayID] = nil
+        areTablesStale = true
+        for leg in [circuit.opener, circuit.target] where leg.peer != peer {
+            guard let replyID = leg.replyID, peers[leg.peer]?.hasSession == true else { continue }
+            send(
+                .circuitClosed(identifier: replyID, reason: CircuitCloseReason.peerLeft.rawValue), to: leg.peer, at: now
+            )
+        }
+    }
+}

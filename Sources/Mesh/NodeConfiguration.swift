@@ -1,0 +1,27 @@
+package import Relay
+package import Wire
+
+/// What the node is told about itself; everything here may change while it runs.
+package struct NodeConfiguration: Equatable, Sendable {
+    /// Endpoints under which others reach this node, as the operator states them.
+    package var advertised: [Endpoint] = []
+    /// This host's own addresses with the port of the socket of their family, from the kernel.
+    package var local: [Endpoint] = []
+    package var isRelayAllowed = true
+    /// Names of nodes that relay for us before others.
+    package var preferredRelays: [String] = []
+    /// Interval of packets that keep a NAT's mapping open towards the nodes that we keep a tunnel with.
+    package var natKeepalive: Duration = .seconds(25)
+    /// Inner MTU; packets above it are answered with "too big".
+    package var innerMTU = 1408
+    /// How long certificates that this node issues are valid, and how long before its end its own is renewed.
+    package var certificateLifetime: Duration = .seconds(365 * 86_400)
+    package var renewBefore: Duration = .seconds(90 * 86_400)
+    package var relayLimits = RelayServer.Limits()
+    /// Peers known at a time.
+    package var peerLimit = 10_000
+    /// Sessions with parties that have not shown a certificate yet.
+    package var tentativeLimit = 256
+
+    package init() {}
+}

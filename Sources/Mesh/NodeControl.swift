@@ -1,0 +1,213 @@
+import Datapath
+import Identity
+import Noise
+import Relay
+import SansIO
+import Traversal
+import Wire
+
+// Control frames: what peers say inside their tunnels.
+extension Node {
+    static let greetingInterval: Duration = .seconds(1)
+    static let greetingLimit = 10
+    /// A wall clock that differs by more is worth a warning.
+    static let clockTolerance: Int64 = 3600
+
+    /// A control frame that the packet threads decrypted, from a peer of `Tables`.
+    mutating func receive(frame bytes: [UInt8], from number: Int, along path: Path, at now: Instant) {
+        guard peers[number] != nil, peers[number]?.isClient == false else { return }
+        let frame: ControlFrame
+        do {
+            frame = try ControlFrame(parsing: bytes.span)
+        } catch {
+            counters.malformedFrames += 1
+            return
+        }
+        heard(from: number, along: path, at: now)
+        switch frame {
+        case .fragment(let fragment):
+            guard let whole = peers[number]?.assembler.assemble(fragment), whole.first != bytes.first else { return }
+            receive(frame: whole, from: number, along: path, at: now)
+        case .hello(let hello): receive(hello, from: number, at: now)
+        case .refusal(let reason, let taken): receiveRefusal(reason, taken, from: number, at: now)
+        case .goodbye: disconnect(number, at: now)
+        case .ping(let nonce):
+            var observed: Endpoint?
+            if case .direct(let endpoint) = path { observed = endpoint }
+            send(.pong(nonce: nonce, observed: observed), to: number, along: path, at: now)
+        case .pong(let nonce, let observed): receivePong(nonce, observed, from: number, along: path, at: now)
+        default:
+            guard peers[number]?.isMember == true else {
+                counters.unexpectedFrames += 1
+                return
+            }
+            receiveFromMember(frame, number, at: now)
+        }
+    }
+
+    private mutating func receiveFromMember(_ frame: ControlFrame, _ number: Int, at now: Instant) {
+        switch frame {
+        case .records(let records):
+            for record in records.prefix(64) { learn(record, from: number, at: now) }
+        case .digest(let digest): answer(digest, from: number, at: now)
+        case .recordRequest(let nodes):
+            let wanted = nodes.prefix(ControlFrame.digestLimit).compactMap { directory.encoded(beginning: $0) }
+            sendRecords(wanted, to: number, at: now)
+        case .circuitOpen(let replyID, let target, let message):
+            receiveOpen(replyID: replyID, target: target, message: message, from: number, at: now)
+        case .circuitOffer(let relayID, let origin, let message):
+            receiveOffer(relayID: relayID, origin: origin, message: message, from: number, at: now)
+        case .circuitAccept(let relayID, let replyID, let message):
+            receiveAccept(relayID: relayID, replyID: replyID, message: message, from: number, at: now)
+        case .circuitReady(let replyID, let relayID, let message):
+            receiveReady(replyID: replyID, relayID: relayID, message: message, from: number, at: now)
+        case .circuitClosed(let identifier, let reason):
+            receiveClosed(identifier, reason: reason, from: number, at: now)
+        case .renewal(let payload): receiveRenewal(payload, from: number, at: now)
+        case .hello, .refusal, .goodbye, .ping, .pong, .fragment: break
+        }
+    }
+
+    // MARK: hello
+
+    /// Introduces us on a new session, and again each second until the peer has introduced itself.
+    mutating func greet(_ number: Int, at now: Instant) {
+        guard let peer = peers[number], !peer.isClient, peer.hasSession, peer.greeting.sentCount < Self.greetingLimit
+        else {
+            return
+        }
+        let hello = ControlFrame.Hello(
+            bootID: bootID, wallSeconds: wallTime(at: now).seconds, wantsReply: peer.greeting.received == nil,
+            record: ownRecord)
+        peers[number]?.greeting.sentCount += 1
+        send(.hello(hello), to: number, at: now)
+        deadlines.set(peer.greeting.received == nil ? now + Self.greetingInterval : nil, for: .greeting(number))
+    }
+
+    private mutating func receive(_ hello: ControlFrame.Hello, from number: Int, at now: Instant) {
+        guard let peer = peers[number] else { return }
+        switch admit(hello.record, showing: peer.tunnelKey, at: now) {
+        case .failure(let refusal):
+            counters.recordsRefused += 1
+            events(.refused(source: peer.name, reason: refusal.reason))
+            send(.refusal(reason: refusal.reason, takenSubnets: refusal.takenSubnets), to: number, at: now)
+            return
+        case .success(let record): become(record, number, at: now)
+        }
+        let restarted = peer.greeting.received.map { $0 != hello.bootID } ?? false
+        let isNew = peer.greeting.received != hello.bootID
+        peers[number]?.greeting.received = hello.bootID
+        peers[number]?.refusal = nil
+        deadlines.remove(.greeting(number))
+        if restarted {
+            dropCircuits(through: number, at: now)
+            for circuit in relay.removePeer(number) { announceClosed(circuit, except: number, at: now) }
+        }
+        if hello.wantsReply {
+            peers[number]?.greeting.sentCount = 0
+            greet(number, at: now)
+        }
+        guard isNew else { return }
+        warnOfClock(hello.wallSeconds, of: number, at: now)
+        touch(number)
+        events(.connected(peer: name(of: number), path: peers[number]?.paths.current))
+        if peer.wasUnsolicited, case .direct(let endpoint)? = peer.handshakePath {
+            noteUnsolicited(from: endpoint, at: now)
+        }
+        sendDigest(to: number, at: now)
+        noteRecent()
+        chooseAnchors(at: now)
+        reconnectThroughRelay(number, at: now)
+    }
+
+    private mutating func warnOfClock(_ theirs: UInt64, of number: Int, at now: Instant) {
+        let difference = Int64(clamping: wallTime(at: now).seconds) - Int64(clamping: theirs)
+        if abs(difference) > Self.clockTolerance {
+            events(.clockSkew(peer: name(of: number), seconds: difference))
+        }
+        peers[number]?.clockDifference = difference
+    }
+
+    private mutating func receiveRefusal(_ reason: String, _ takenSubnets: [UInt16], from number: Int, at now: Instant)
+    {
+        guard let peer = peers[number], !peer.isMember, !peer.isUnverified else { return }
+        if !takenSubnets.isEmpty, takenSubnets.contains(identity.certificate.subnet),
+            takeOtherSubnet(avoiding: Set(takenSubnets), at: now)
+        {
+            // Our hash drew what another has: introduce ourselves again with the next draw.
+            peers[number]?.greeting.sentCount = 0
+            greet(number, at: now)
+            return
+        }
+        peers[number]?.refusal = reason
+        deadlines.remove(.greeting(number))
+        events(.refusedByPeer(peer: peer.name, reason: reason))
+    }
+
+    // MARK: ping
+
+    private mutating func receivePong(
+        _ nonce: UInt64, _ observed: Endpoint?, from number: Int, along path: Path, at now: Instant
+    ) {
+        if let waiting = peers[number]?.awaitedPongs.removeValue(forKey: nonce) {
+            events(
+                .pong(
+                    token: waiting.token, roundTripTime: now - waiting.sentAt, path: path,
+                    relay: relayName(of: path)))
+        }
+        let pathActions = peers[number]?.paths.pong(nonce: nonce, along: path, at: now) ?? []
+        apply(pathActions, to: number, at: now)
+        if let observed, peers[number]?.isMember == true { noteReflexive(observed, toldBy: number, at: now) }
+    }
+
+    // MARK: sending
+
+    /// Sends a frame to a peer along its path in use; without a session the frame is not sent.
+    mutating func send(_ frame: ControlFrame, to number: Int, at now: Instant) {
+        guard let path = peers[number]?.paths.current else { return }
+        send(frame, to: number, along: path, at: now)
+    }
+
+    mutating func send(_ frame: ControlFrame, to number: Int, along path: Path, at now: Instant) {
+        guard peers[number]?.sending != nil else { return }
+        for packet in peers[number]?.assembler.split(frame.encoded) ?? [] {
+            let tunnelActions = updateTunnel(number, at: now) { tunnel throws(NoiseError) in
+                tunnel.send(packet, at: now)
+            }
+            apply(tunnelActions ?? [], to: number, along: path, at: now)
+        }
+    }
+
+    // MARK: paths
+
+    /// Something authentic came from a peer along `path`.
+    mutating func heard(from number: Int, along path: Path, at now: Instant) {
+        if case .direct(let endpoint) = path { peers[number]?.lastEndpoint = endpoint }
+        let pathActions = peers[number]?.paths.heard(along: path, at: now, using: &random) ?? []
+        apply(pathActions, to: number, at: now)
+    }
+
+    mutating func apply(_ pathActions: [PeerPaths.Action], to number: Int, at now: Instant) {
+        for action in pathActions {
+            switch action {
+            case .ping(let path, let nonce):
+                guard peers[number]?.isClient == false else { continue }
+                send(.ping(nonce: nonce), to: number, along: path, at: now)
+            case .use(let path, let reason):
+                // Circuits of others may go through this peer's endpoint.
+                touchAll()
+                events(
+                    .pathChanged(
+                        peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
+                if path == nil, peers[number]?.hasSession == true { reconnect(number, at: now) }
+                if path?.isDirect == true { noteRecent() }
+            }
+        }
+        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+    }
+
+    func relayName(of path: Path) -> String? {
+        guard case .relayed(let identifier) = path, case .local(let circuit)? = circuits[identifier] else { return nil }
+        return name(of: circuit.relay)
+    }
+}

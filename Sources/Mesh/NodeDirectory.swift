@@ -1,0 +1,287 @@
+import Crypto
+import Identity
+import SansIO
+import Traversal
+import Wire
+
+/// Why a record was not accepted, in words for an operator, and what the refused node needs to try again.
+struct AdmissionRefusal: Error {
+    var reason: String
+    /// The subnets that are taken, when that is what stood in the way.
+    var takenSubnets: [UInt16] = []
+}
+
+/// What others say our address is.
+struct Reflexive: Sendable {
+    var endpoint: Endpoint
+    var toldBy: Int
+    var at: Instant
+}
+
+/// What our record says; a new one is signed when this changes.
+struct RecordContent: Equatable, Sendable {
+    var candidates: [Endpoint] = []
+    var abilities: NodeRecord.Abilities = []
+    var clients: [AttachedClient] = []
+    var certificateSerial: UInt64 = 0
+}
+
+// Who is in the mesh: certificates, records, and how they spread.
+extension Node {
+    static let digestInterval: Duration = .seconds(10)
+    /// A node's record is signed anew at least this often.
+    static let recordRefreshInterval: Duration = .seconds(6 * 3600)
+    static let takenSubnetsLimit = 500
+    /// Records sent in answer to one digest; the next one asks for more.
+    static let recordsPerAnswer = 64
+
+    // MARK: accepting
+
+    /// Verifies the record that a peer introduced itself with on a session of the tunnel key `key`.
+    mutating func admit(
+        _ encoded: [UInt8], showing key: Bytes32, at now: Instant
+    ) -> Result<NodeRecord, AdmissionRefusal> {
+        switch verify(encoded, at: now) {
+        case .failure(let refusal): return .failure(refusal)
+        case .success(let record):
+            guard record.chain.certificate.tunnelKey == key else {
+                return .failure(AdmissionRefusal(reason: "its certificate belongs to another tunnel key"))
+            }
+            take(record, encoded: encoded, from: nil, at: now)
+            return .success(record)
+        }
+    }
+
+    /// A record that another node passed on.
+    mutating func learn(_ encoded: [UInt8], from number: Int, at now: Instant) {
+        switch verify(encoded, at: now) {
+        case .failure(let refusal):
+            counters.recordsRefused += 1
+            events(.refused(source: name(of: number), reason: refusal.reason))
+        case .success(let record): take(record, encoded: encoded, from: number, at: now)
+        }
+    }
+
+    private mutating func verify(_ encoded: [UInt8], at now: Instant) -> Result<NodeRecord, AdmissionRefusal> {
+        let record: NodeRecord
+        let outcome: Registry.Outcome
+        do {
+            record = try NodeRecord(parsing: encoded)
+        } catch {
+            return .failure(AdmissionRefusal(reason: "its record cannot be read: \(error)"))
+        }
+        do {
+            outcome = try registry.insert(record, now: wallTime(at: now))
+        } catch {
+            return .failure(AdmissionRefusal(reason: "\(error)"))
+        }
+        carryOut(outcome.changes, at: now)
+        switch outcome.admission {
+        case .admitted: return .success(record)
+        case .refused(let refusal):
+            var answer = AdmissionRefusal(reason: "\(refusal)")
+            if case .prefixTaken = refusal {
+                answer.takenSubnets = Array(registry.takenSubnets.sorted().prefix(Self.takenSubnetsLimit))
+            }
+            return .failure(answer)
+        }
+    }
+
+    /// Nodes that lost or regained their place because of somebody else's certificate.
+    mutating func carryOut(_ changes: [Registry.Change], at now: Instant) {
+        for change in changes {
+            if change.node == identity.nodeID {
+                reactToOwnAdmission(at: now)
+                continue
+            }
+            areRoutesStale = true
+            guard change.admission != .admitted else {
+                if let entry = directory.entry(of: change.node) {
+                    place(entry.record, entry.encoded, from: nil, at: now)
+                }
+                continue
+            }
+            if change.admission == nil { directory.remove(change.node) }
+            if let number = peers.number(ofNode: change.node) {
+                events(.refused(source: name(of: number), reason: "an earlier certificate holds its place"))
+                removePeer(number, at: now)
+            }
+            actions.append(.save(.forgetRecord(node: change.node)))
+        }
+    }
+
+    /// Another node holds our name or our subnet by right.
+    private mutating func reactToOwnAdmission(at now: Instant) {
+        guard case .refused(let refusal)? = registry.admission(of: identity.nodeID) else { return }
+        if case .prefixTaken = refusal, takeOtherSubnet(avoiding: registry.takenSubnets, at: now) { return }
+        events(.ownCertificate(problem: "\(refusal)"))
+    }
+
+    /// Issues our certificate anew with a subnet that is free; `false` when this node may not.
+    mutating func takeOtherSubnet(avoiding taken: Set<UInt16>, at now: Instant) -> Bool {
+        guard
+            let chain = identity.reissued(
+                at: wallTime(at: now), lifetime: configuration.certificateLifetime, avoiding: taken),
+            identity.adopt(chain)
+        else { return false }
+        identityChanged(at: now)
+        return true
+    }
+
+    /// Puts a verified record into the directory, and passes it on if it is news.
+    private mutating func take(_ record: NodeRecord, encoded: [UInt8], from number: Int?, at now: Instant) {
+        if record.nodeID == identity.nodeID {
+            // Our own record, as others remember it: if it is later than ours, our state is an old copy.
+            if record.number > recordNumber { outrunRecordNumber(record.number, at: now) }
+            return
+        }
+        guard directory.merge(record, encoded: encoded) else { return }
+        actions.append(.save(.record(node: record.nodeID, number: record.number, encoded: encoded)))
+        place(record, encoded, from: number, at: now)
+    }
+
+    /// Makes a record's node a peer and tells the others.
+    mutating func place(_ record: NodeRecord, _ encoded: [UInt8], from number: Int?, at now: Instant) {
+        let isNew = peers.number(ofNode: record.nodeID) == nil
+        guard let peer = peerNumber(for: record) else { return }
+        become(record, peer, at: now)
+        if isNew { events(.learned(node: peers[peer]?.name ?? "")) }
+        flood(encoded, except: [number, peer], at: now)
+        chooseAnchors(at: now)
+    }
+
+    /// The peer with a record's tunnel key, made now if there is none; `nil` when there are too many.
+    private mutating func peerNumber(for record: NodeRecord) -> Int? {
+        let certificate = record.chain.certificate
+        if let number = peers.number(ofKey: certificate.tunnelKey) { return number }
+        if let old = peers.number(ofNode: record.nodeID) { removePeer(old, at: .zero) }
+        guard peers.count < configuration.peerLimit,
+            let number = insertPeer(
+                key: certificate.tunnelKey, role: .bootstrap, name: certificate.name.description)
+        else { return nil }
+        return number
+    }
+
+    /// A peer is the node of a verified record from now on.
+    mutating func become(_ record: NodeRecord, _ number: Int, at now: Instant) {
+        let certificate = record.chain.certificate
+        if peers[number]?.nodeID != record.nodeID {
+            peers.identify(number, as: record.nodeID)
+            peers[number]?.role = .node(record.nodeID)
+            deadlines.remove(.unverified(number))
+        }
+        peers[number]?.name = certificate.name.description
+        peers[number]?.certificateExpiry = certificate.expiry
+        let sources = record.prefixes(in: identity.mesh.plan)
+        if peers[number]?.sources != sources {
+            peers[number]?.sources = sources
+            touch(number)
+        }
+        areRoutesStale = true
+        setCandidates(of: number, at: now)
+    }
+
+    /// Endpoints to try for a node: what it says of itself, and where it was last seen.
+    mutating func setCandidates(of number: Int, at now: Instant) {
+        guard let identifier = peers[number]?.nodeID, let record = directory.record(of: identifier) else { return }
+        var candidates = record.candidates
+        if let last = peers[number]?.lastEndpoint, !candidates.contains(last) { candidates.append(last) }
+        peers[number]?.candidates = candidates
+        peers[number]?.paths.setCandidates(candidates, at: now)
+        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+    }
+
+    // MARK: our own record
+
+    /// Signs a new record of ours and tells everybody, if anything in it changed.
+    mutating func refreshRecord(at now: Instant, force: Bool = false) {
+        var content = RecordContent(
+            candidates: ownCandidates, clients: identity.clients, certificateSerial: identity.certificate.serial)
+        if isReachable { content.abilities.insert(.reachable) }
+        if isReachable, configuration.isRelayAllowed { content.abilities.insert(.relay) }
+        guard force || content != recordContent else { return }
+        recordContent = content
+        recordNumber += 1
+        recordSignedAt = now
+        let record = identity.record(
+            number: recordNumber, wallTime: wallTime(at: now), abilities: content.abilities,
+            candidates: content.candidates)
+        ownRecord = record.encoded
+        // Ours counts like everybody's, so that a conflict with it is settled here as everywhere.
+        if let outcome = try? registry.insert(record, now: wallTime(at: now)) { carryOut(outcome.changes, at: now) }
+        actions.append(.save(.recordNumber(recordNumber)))
+        flood(ownRecord, except: [], at: now)
+    }
+
+    /// Where we may be reached, best first: what the operator says, what others see, what the interfaces have.
+    var ownCandidates: [Endpoint] {
+        var candidates: [Endpoint] = []
+        for endpoint in configuration.advertised + configuration.local + reflexive.map(\.endpoint)
+        where !candidates.contains(endpoint) {
+            candidates.append(endpoint)
+        }
+        return candidates
+    }
+
+    /// A member told us the address that our packets to it come from.
+    mutating func noteReflexive(_ endpoint: Endpoint, toldBy number: Int, at now: Instant) {
+        guard !configuration.local.contains(endpoint), !configuration.advertised.contains(endpoint),
+            !identity.mesh.plan.ipv4Range.contains(endpoint.address)
+        else { return }
+        reflexive.removeAll { $0.toldBy == number || now - $0.at > .seconds(600) }
+        reflexive.append(Reflexive(endpoint: endpoint, toldBy: number, at: now))
+        if reflexive.count > 4 { reflexive.removeFirst() }
+        refreshRecord(at: now)
+    }
+
+    // MARK: spreading
+
+    private mutating func flood(_ encoded: [UInt8], except: [Int?], at now: Instant) {
+        for peer in peers.all where peer.isMember && peer.hasSession && !except.contains(peer.number) {
+            sendRecords([encoded], to: peer.number, at: now)
+        }
+    }
+
+    /// Sends records in as few frames as they fit in.
+    mutating func sendRecords(_ records: [[UInt8]], to number: Int, at now: Instant) {
+        var batch: [[UInt8]] = []
+        var size = 3
+        for record in records {
+            if !batch.isEmpty, size + record.count + 2 > ControlFrame.sizeLimit {
+                send(.records(batch), to: number, at: now)
+                batch = []
+                size = 3
+            }
+            batch.append(record)
+            size += record.count + 2
+        }
+        if !batch.isEmpty { send(.records(batch), to: number, at: now) }
+    }
+
+    mutating func sendDigest(to number: Int, at now: Instant) {
+        for digest in directory.digests { send(.digest(digest), to: number, at: now) }
+    }
+
+    /// Sends what the peer lacks or has older, asks for what it has newer.
+    mutating func answer(_ digest: ControlFrame.Digest, from number: Int, at now: Instant) {
+        var wanted: [UInt64] = []
+        var newer = directory.missing(in: digest, limit: Self.recordsPerAnswer)
+        let own = identity.nodeID.bytes.leadingUInt64
+        for entry in digest.entries.prefix(ControlFrame.digestLimit) {
+            let known = entry.node == own ? recordNumber : directory.number(beginning: entry.node)
+            if known.map({ $0 < entry.number }) ?? true { wanted.append(entry.node) }
+            guard let known, known > entry.number else { continue }
+            if let encoded = entry.node == own ? ownRecord : directory.encoded(beginning: entry.node) {
+                newer.append(encoded)
+            }
+        }
+        if !wanted.isEmpty { send(.recordRequest(wanted), to: number, at: now) }
+        sendRecords(newer, to: number, at: now)
+    }
+
+    private mutating func outrunRecordNumber(_ number: UInt64, at now: Instant) {
+        guard number < .max / 2 else { return }
+        recordNumber = number
+        refreshRecord(at: now, force: true)
+    }
+}

@@ -1,0 +1,31 @@
+package import Identity
+package import Traversal
+package import Wire
+
+/// What happened in the node that a person or a program may want to know; the shell logs it and keeps counts.
+package enum NodeEvent: Equatable, Sendable {
+    /// A session with a peer stands and its certificate is known.
+    case connected(peer: String, path: Path?)
+    /// The session with a peer ended without a successor.
+    case disconnected(peer: String)
+    /// Packets to a peer take another path, or none.
+    case pathChanged(peer: String, path: Path?, relay: String?, reason: PeerPaths.Reason)
+    /// A node became known to the directory.
+    case learned(node: String)
+    /// A certificate or record was not accepted.
+    case refused(source: String, reason: String)
+    /// A member does not admit this node.
+    case refusedByPeer(peer: String, reason: String)
+    /// This node's own certificate lost a name or a prefix to an earlier one, or ends soon.
+    case ownCertificate(problem: String)
+    /// Our certificate was issued anew; addresses may have changed with it.
+    case renewed(until: WallTime)
+    /// A peer's wall clock differs from ours by more than an hour, in seconds; positive when ours is ahead.
+    case clockSkew(peer: String, seconds: Int64)
+    /// Others reach this node without being asked: it may relay.
+    case reachable
+    case circuitRefused(relay: String, target: String, reason: UInt8)
+    /// Stays unanswered: the addresses tried so far.
+    case unanswered(peer: String, tried: [Endpoint])
+    case pong(token: UInt64, roundTripTime: Duration, path: Path, relay: String?)
+}

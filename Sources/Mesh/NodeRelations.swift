@@ -1,0 +1,147 @@
+import Identity
+import Noise
+import SansIO
+import Traversal
+import Wire
+
+// Whom to have a tunnel with, and how to get one.
+extension Node {
+    /// Relay-capable nodes that a tunnel is kept with, so that everybody has a relay in common with everybody.
+    static let anchorLimit = 8
+    /// Direct candidates that an initiation is sent to.
+    static let candidateLimit = 8
+
+    /// Sends an initiation of ours to wherever the peer may be: along a path that surely works, else to every candidate and
+    /// through a relay at the same time. The responder answers the copy that comes first.
+    mutating func broadcast(initiation message: [UInt8], to number: Int, at now: Instant) {
+        guard let peer = peers[number] else { return }
+        peers[number]?.initiation = message
+        peers[number]?.initiationCount += 1
+        if let path = peer.paths.current, peer.initiationCount == 0,
+            let last = peer.tunnel.activity.lastReceived, now - last < Self.freshPathTime
+        {
+            send(message, along: path, at: now)
+            return
+        }
+        var endpoints = peer.candidates
+        if let last = peer.lastEndpoint, !endpoints.contains(last) { endpoints.insert(last, at: 0) }
+        for endpoint in endpoints.prefix(Self.candidateLimit) { send(message, along: .direct(endpoint), at: now) }
+        guard peer.nodeID != nil else { return }
+        let standing = peer.circuits.filter { isReady(circuit: $0) }
+        for identifier in standing { send(message, along: .relayed(circuit: identifier), at: now) }
+        if standing.isEmpty { openCircuitThroughNextRelay(to: number, carrying: message, at: now) }
+    }
+
+    private func isReady(circuit identifier: UInt64) -> Bool {
+        if case .local(let circuit)? = circuits[identifier] { circuit.relayID != nil } else { false }
+    }
+
+    /// Asks the next relay of the attempt: those the operator prefers, then the nearest, each once before any again.
+    private mutating func openCircuitThroughNextRelay(to number: Int, carrying message: [UInt8], at now: Instant) {
+        let candidates = relayCandidates().filter { $0 != number }
+        let tried = peers[number]?.relaysTried ?? []
+        if let relay = candidates.first(where: { !tried.contains($0) }) {
+            openCircuit(to: number, through: relay, carrying: message, at: now)
+        } else if let relay = candidates.first {
+            peers[number]?.relaysTried = []
+            openCircuit(to: number, through: relay, carrying: message, at: now)
+        }
+    }
+
+    /// Peers that may relay for us, best first.
+    func relayCandidates() -> [Int] {
+        let usable = peers.all.filter { peer in
+            peer.isMember && peer.hasSession && peer.paths.current?.isDirect == true && canRelay(peer.number)
+        }
+        func rank(_ peer: Peer) -> (Int, Int64, Int) {
+            let preference = configuration.preferredRelays.firstIndex(of: peer.name) ?? Int.max
+            let roundTrip = peer.paths.current.flatMap { peer.paths.statistics(of: $0)?.roundTripTime }
+            return (preference, roundTrip?.nanoseconds ?? .max, peer.number)
+        }
+        return usable.sorted { rank($0) < rank($1) }.map(\.number)
+    }
+
+    func canRelay(_ number: Int) -> Bool {
+        guard let identifier = peers[number]?.nodeID else { return false }
+        return directory.record(of: identifier)?.canRelay ?? false
+    }
+
+    /// A relay said no: the initiation that it was to carry goes through the next one.
+    mutating func connectThroughNextRelay(_ number: Int, at now: Instant) {
+        guard let peer = peers[number], let message = peer.initiation,
+            relayCandidates().contains(where: { !peer.relaysTried.contains($0) && $0 != number })
+        else { return }
+        openCircuitThroughNextRelay(to: number, carrying: message, at: now)
+    }
+
+    /// Begins a session with a peer unless one stands or is on its way.
+    mutating func connect(_ number: Int, at now: Instant) {
+        drive(number, at: now) { $0.connect(at: now) }
+    }
+
+    /// The session stands and its path is gone: a new handshake finds another one.
+    mutating func reconnect(_ number: Int, at now: Instant) {
+        peers[number]?.initiationCount = 1
+        drive(number, at: now) { $0.renew(at: now) }
+    }
+
+    /// A relay came (back): those that had been reached through it, or could not be reached, are tried again.
+    mutating func reconnectThroughRelay(_ relay: Int, at now: Instant) {
+        guard canRelay(relay) else { return }
+        for peer in peers.all where peer.number != relay && peer.nodeID != nil {
+            if peer.hasSession, peer.paths.current == nil {
+                reconnect(peer.number, at: now)
+            } else if !peer.hasSession, peer.circuits.isEmpty, let message = peer.initiation {
+                openCircuit(to: peer.number, through: relay, carrying: message, at: now)
+            } else if !peer.hasSession, recentPeers.contains(where: { $0.node == peer.nodeID }) {
+                connect(peer.number, at: now)
+            }
+        }
+    }
+
+    /// Settles with whom a tunnel is kept: the nodes of the token until the directory knows better, then nodes that relay.
+    mutating func chooseAnchors(at now: Instant) {
+        let relays = peers.all.filter { peer in
+            if case .node = peer.role { canRelay(peer.number) } else { false }
+        }
+        let preferred = relays.filter { configuration.preferredRelays.contains($0.name) }
+        let others = relays.filter { !configuration.preferredRelays.contains($0.name) }
+            .sorted { ($0.isAnchor ? 0 : 1, $0.number) < ($1.isAnchor ? 0 : 1, $1.number) }
+        let chosen = Set((preferred + others).prefix(Self.anchorLimit).map(\.number))
+        for peer in peers.all {
+            let isAnchor = chosen.contains(peer.number) || (peer.isBootstrap && chosen.isEmpty)
+            guard isAnchor != peer.isAnchor else { continue }
+            peers[peer.number]?.isAnchor = isAnchor
+            let keepalive = isAnchor ? configuration.natKeepalive : nil
+            drive(peer.number, at: now) { tunnel in
+                tunnel.setPersistentKeepalive(keepalive, at: now)
+                return isAnchor ? tunnel.connect(at: now) : []
+            }
+        }
+    }
+
+    /// Remembers that we sent to an endpoint, so that what comes from it is no proof of being reachable.
+    mutating func noteSent(to endpoint: Endpoint, at now: Instant) {
+        guard !isReachable else { return }
+        if contacted.count >= 1024 { contacted = contacted.filter { now - $0.value < Self.contactMemory } }
+        if contacted.count < 4096 { contacted[endpoint.address] = now }
+    }
+
+    /// Whether nothing of ours can have opened the way for a message from this endpoint. What comes from a private network
+    /// says nothing of the world outside it.
+    func isUnsolicited(_ endpoint: Endpoint, at now: Instant) -> Bool {
+        !endpoint.address.isPrivate && (contacted[endpoint.address].map { now - $0 > Self.contactMemory } ?? true)
+    }
+
+    /// A member reached us without being asked: no NAT or firewall keeps strangers out.
+    mutating func noteUnsolicited(from endpoint: Endpoint, at now: Instant) {
+        guard !isReachable else { return }
+        isReachable = true
+        actions.append(.save(.reachable))
+        events(.reachable)
+        refreshRecord(at: now)
+    }
+
+    /// Longer than NATs and stateful firewalls keep an idle UDP mapping (RFC 4787 §4.3).
+    static let contactMemory: Duration = .seconds(600)
+}

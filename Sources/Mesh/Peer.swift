@@ -1,0 +1,102 @@
+import Datapath
+import Identity
+import Noise
+import SansIO
+import Traversal
+import Wire
+
+/// One party that this node has, or may want, a tunnel with.
+struct Peer {
+    enum Role: Equatable {
+        /// It completed a handshake and has yet to show a certificate; only control frames pass, until the deadline.
+        case unverified(until: Instant)
+        /// From our join token: its key is known, its certificate not yet.
+        case bootstrap
+        case node(NodeID)
+        /// A stock WireGuard program attached to this node; it never sends control frames.
+        case client(number: UInt16)
+    }
+
+    /// What was exchanged of hellos on the session that stands.
+    struct Greeting {
+        var sentCount = 0
+        /// The peer's boot identifier, once its hello came and was accepted.
+        var received: UInt64?
+    }
+
+    struct AwaitedPong {
+        var token: UInt64
+        var sentAt: Instant
+    }
+
+    let number: Int
+    let tunnelKey: Bytes32
+    var role: Role
+    /// The certificate's name; before that, how we came to know it.
+    var name: String
+    var tunnel: Tunnel
+    var paths = PeerPaths()
+    var assembler = FrameAssembler()
+    var greeting = Greeting()
+    /// Inner sources that the peer may use; empty until its certificate is verified.
+    var sources: [IPPrefix] = []
+    /// Endpoints to try, best first: from its record, from the token, and where it was last seen.
+    var candidates: [Endpoint] = []
+    var lastEndpoint: Endpoint?
+    /// Our own address that the peer sends to.
+    var localAddress: IPAddress?
+    /// A node of our join token: kept as an anchor while no relay is known.
+    var isBootstrap = false
+    /// A tunnel with this peer is kept up even when nothing is to be sent.
+    var isAnchor = false
+    /// The session that we send with.
+    var sending: Keypair?
+    var sessionSince: Instant?
+    /// Where the handshake that we answered last came from.
+    var handshakePath: Path?
+    /// That handshake came from an address that we had not sent to.
+    var wasUnsolicited = false
+    /// The initiation on its way, and how often the attempt has sent one.
+    var initiation: [UInt8]?
+    var initiationCount = 0
+    /// Relays asked for the attempt under way, so that each is asked once.
+    var relaysTried: [Int] = []
+    /// Circuits that lead to this peer.
+    var circuits: [UInt64] = []
+    var refusal: String?
+    /// Tokens of `ping` commands: those that wait for a session, and those that wait for their pong, by nonce.
+    var pingsWaiting: [UInt64] = []
+    var awaitedPongs: [UInt64: AwaitedPong] = [:]
+    var certificateExpiry = WallTime(seconds: 0)
+    /// Our wall clock less the peer's, in seconds, when it introduced itself.
+    var clockDifference: Int64 = 0
+    /// How the packet threads see the peer; `nil` when that must be made anew.
+    var entry: PeerEntry?
+
+    init(number: Int, tunnelKey: Bytes32, role: Role, name: String, tunnel: Tunnel) {
+        self.number = number
+        self.tunnelKey = tunnelKey
+        self.role = role
+        self.name = name
+        self.tunnel = tunnel
+    }
+
+    var hasSession: Bool { sending != nil }
+
+    var nodeID: NodeID? {
+        if case .node(let identifier) = role { identifier } else { nil }
+    }
+
+    var clientNumber: UInt16? {
+        if case .client(let number) = role { number } else { nil }
+    }
+
+    var isClient: Bool { clientNumber != nil }
+
+    var isUnverified: Bool {
+        if case .unverified = role { true } else { false }
+    }
+
+    /// Whether control frames other than a hello are listened to.
+    var isMember: Bool { nodeID != nil && greeting.received != nil }
+}
