@@ -137,6 +137,22 @@ import Wire
         #expect(throws: NoiseError.unexpectedCookie) { try jar.take(reply, lifetime: .seconds(1), at: .zero) }
     }
 
+    @Test func `a response is accepted under load, and is no load`() throws {
+        var flood = try Flood(rate: 2)
+        var jar = flood.jar()
+        let response = ResponseMessage(
+            sender: 1, receiver: 2, ephemeral: .zero, sealedNothing: Array(repeating: 0, count: 16))
+        let message = jar.finish(response.body, at: .zero)
+        for _ in 0..<100 {
+            let verdict = flood.responder.examine(message, from: source, at: .zero)
+            #expect(verdict == .accept)
+        }
+        #expect(!flood.responder.isUnderLoad(at: .zero))
+        try flood.overload(from: source, at: .zero)
+        let verdict = flood.responder.examine(message, from: source, at: .zero)
+        #expect(verdict == .accept)
+    }
+
     @Test func `nonces of cookie replies do not repeat`() throws {
         var flood = try Flood(rate: 2)
         try flood.overload(from: source, at: .zero)

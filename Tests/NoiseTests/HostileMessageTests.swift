@@ -164,6 +164,21 @@ import Wire
         #expect(pair.sides[1].keepalivesReceived == 1, "the true response still counts")
     }
 
+    @Test func `a response for another index is not ours, though all else is`() throws {
+        var pair = try Pair()
+        pair.connect(from: 0)
+        pair.isCutTo[0] = true
+        try pair.run(for: .seconds(1))
+        let message = try #require(pair.messages(ofType: 2).first)
+        var response = try ResponseMessage(parsing: message.span)
+        response.receiver ^= 1
+        var jar = CookieJar(keys: MACKeys(receiver: pair.sides[0].key.publicKey))
+        try pair.deliver(jar.finish(response.body, at: pair.now), to: 0)
+        #expect(pair.sides[0].errors == [.unknownIndex])
+        try pair.deliver(message, to: 0)
+        #expect(pair.sides[0].usedIndices.count == 1)
+    }
+
     @Test func `initiations of one peer that follow too closely are dropped`() throws {
         var pair = try Pair()
         pair.link.isCut = true

@@ -31,6 +31,11 @@ struct Pair {
         var failures = 0
     }
 
+    /// A timer fired and did not move.
+    struct StuckTimer: Error {
+        var at: Instant
+    }
+
     struct Flight {
         var arrivesAt: Instant
         var order: Int
@@ -101,7 +106,7 @@ struct Pair {
                 guard let deadline = sides[side].tunnel.nextDeadline, deadline <= now else { continue }
                 carryOut(sides[side].tunnel.advance(to: now), on: side)
                 let following = sides[side].tunnel.nextDeadline
-                #expect(following.map { $0 > now } ?? true, "a timer that fired must move")
+                guard following.map({ $0 > now }) ?? true else { throw StuckTimer(at: now) }
             }
         }
         now = max(now, end)

@@ -80,6 +80,35 @@ import Wire
         #expect((18...19).contains(pair.messages(ofType: 1).count))
     }
 
+    @Test func `a keepalive that is due on a session too old to send it is left out`() throws {
+        var pair = try Pair()
+        pair.send([1], from: 0)
+        try pair.run(until: .zero + .seconds(175))
+        pair.isCutTo = [true, true]
+        let late = pair.sides[0].tunnel.send([1, 2], at: pair.now).messages[0]
+        try pair.deliver(late, to: 1)
+        let sent = pair.messages(ofType: 4, to: 0).count
+        try pair.run(until: .zero + .seconds(186))
+        #expect(pair.sides[1].received == [[1], [2]])
+        #expect(pair.sides[1].tunnel.activity.unansweredSince == nil)
+        #expect(pair.messages(ofType: 4, to: 0).count == sent)
+    }
+
+    @Test func `a session that the peer made ends our own attempt`() throws {
+        var pair = try Pair()
+        pair.isCutTo[1] = true
+        pair.connect(from: 0)
+        try pair.run(for: .seconds(1))
+        pair.isCutTo[1] = false
+        pair.send([2], from: 1)
+        try pair.run(for: .seconds(1))
+        #expect(pair.sides[0].received == [[2]])
+        #expect(!pair.sides[0].tunnel.isHandshaking)
+        #expect(pair.leakedIndices(of: 0).isEmpty)
+        try pair.run(for: .seconds(60))
+        #expect(pair.messages(ofType: 1).count == 2)
+    }
+
     @Test func `a late wish to renew a session that has been replaced is ignored`() throws {
         var pair = try Pair()
         pair.send([1], from: 0)
