@@ -25,7 +25,7 @@ import Testing
     @Test func `targets stand in the section that declares them`() {
         #expect(layers.targets["libraries"] == ["COpenSSL", "CLinux"])
         #expect(layers.targets["ground"] == ["Wire", "SansIO"])
-        #expect(layers.targets["core"] == ["Noise", "Datapath"])
+        #expect(layers.targets["core"] == ["Noise"])
         #expect(layers.layer(of: "Elsewhere") == nil)
     }
 
