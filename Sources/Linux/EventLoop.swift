@@ -148,7 +148,8 @@ package final class EventLoop: SerialExecutor {
 
     // MARK: ending
 
-    /// Ends the loop after the current turn; jobs that are queued by then still run. Call `join()` afterwards.
+    /// Ends the loop after the current turn; jobs that are queued by then still run, and every watch and timer ends.
+    /// Call `join()` afterwards.
     package func stop() {
         state.withLock { $0.isStopping = true }
         wake()
@@ -189,6 +190,7 @@ package final class EventLoop: SerialExecutor {
             runJobs()
         }
         runJobs()
+        releaseHandlers()
     }
 
     private func dispatch(_ event: linux_event) {
@@ -221,6 +223,15 @@ package final class EventLoop: SerialExecutor {
             return state.jobs
         }
         for job in jobs { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+    }
+
+    /// Handlers hold actors that hold this loop; with the loop they end.
+    private func releaseHandlers() {
+        // Returned, so that they are released outside the lock: that runs foreign code.
+        _ = state.withLock { state in
+            defer { (state.watches, state.timers, state.deadlines) = ([:], [:], Deadlines()) }
+            return (state.watches, state.timers)
+        }
     }
 
     private func takeToken() -> UInt64 {

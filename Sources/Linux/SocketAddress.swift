@@ -2,9 +2,6 @@ import CLinux
 import Wire
 
 extension linux_address {
-    /// No address.
-    static let none = linux_address()
-
     init(_ endpoint: Endpoint) {
         self.init(endpoint.address)
         port = endpoint.port

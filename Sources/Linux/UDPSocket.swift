@@ -80,7 +80,7 @@ package final class UDPSocket: Sendable {
             unsafe message.data = bytes.baseAddress
             unsafe message.length = UInt32(bytes.count)
             unsafe message.destination = linux_address(endpoint)
-            unsafe message.source = source.map { linux_address($0) } ?? .none
+            if let source { unsafe message.source = linux_address(source) }
             return unsafe linux_send(descriptor.number, &message, 1)
         }
         try SystemError.check(result, "send to \(endpoint)")
