@@ -14,7 +14,7 @@ final class Screen {
 
         """
 
-    private static let columnWidth = 58
+    private static let columnWidth = 66
     private var stepCount = 0
 
     func step(_ title: String) {

@@ -5,6 +5,7 @@ import Lab
 
 let usage = """
     usage: meshlab demo --files DIR [--plain] [--keep]   run the demo with the programs below DIR
+           meshlab measure --files DIR                   print figures beside their goals
            meshlab stop                                  end a demo that was left up
     """
 
@@ -16,8 +17,9 @@ func fail(_ code: Int32, _ message: String) -> Never {
 var arguments = CommandLine.arguments.dropFirst()
 let run = Run(named: "demo")
 
-switch arguments.popFirst() {
-case "demo":
+let verb = arguments.popFirst()
+switch verb {
+case "demo", "measure":
     var files: String?
     var options = Demo.Options()
     while let argument = arguments.popFirst() {
@@ -29,6 +31,7 @@ case "demo":
         }
     }
     guard let files else { fail(64, "--files is missing\n\(usage)") }
+    if verb == "measure" { exit(Figures(run: Run(named: "figures"), files: files).measure()) }
     exit(Demo(run: run, files: files, options: options).perform())
 case "stop":
     guard Files.exists(run.folder) else { fail(1, "no demo is up") }
