@@ -30,6 +30,17 @@ struct LabTests {
         }
     }
 
+    @Test func `a host's clock is off for itself alone`() throws {
+        try Lab.with { lab in
+            let alpha = try lab.host("alpha", on: lab.core)
+            let beta = try lab.host("beta", on: lab.core)
+            try alpha.setClockOff(bySeconds: -86400)
+            let early = try #require(Int(try alpha.run("date", "+%s").dropLast()))
+            let right = try #require(Int(try beta.run("date", "+%s").dropLast()))
+            #expect((86390...86400).contains(right - early))
+        }
+    }
+
     @Test func `uplinks are cut and healed, and what passes is counted`() throws {
         try Lab.with { lab in
             let one = try lab.host("one", on: lab.core)
