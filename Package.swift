@@ -103,8 +103,10 @@ let programs: [Target] = [
 
 let testTargets: [Target] = [
     .target(name: "CLab", path: "Tests/CLab"),
+    .executableTarget(name: "labline", path: "Tests/labline"),
     .target(
-        name: "Lab", dependencies: ["CLab", "ControlAPI", "JSON", "Wire"], path: "Tests/Lab", swiftSettings: settings),
+        name: "Lab", dependencies: ["CLab", "labline", "ControlAPI", "JSON", "Wire"], path: "Tests/Lab",
+        swiftSettings: settings),
     .executableTarget(
         name: "meshlab", dependencies: ["ControlAPI", "Lab", "Wire"], path: "Tests/meshlab", swiftSettings: settings),
     tests("Lab", ["Lab", "Wire"]),

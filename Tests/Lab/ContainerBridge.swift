@@ -69,7 +69,8 @@ package final class ContainerBridge {
             """)
         let address6 = prefix6?.address(at: offset)
         try Link(
-            namespace: namespace, interface: "eth0", farInterface: "veth\(containerCount)", address: address,
+            namespace: namespace, interface: "eth0", far: host.namespace, farInterface: "veth\(containerCount)",
+            address: address,
             prefix: prefix, gateway: gateway, address6: address6, prefix6: prefix6, gateway6: prefix6?.address(at: 1)
         ).bringUp()
         return Container(

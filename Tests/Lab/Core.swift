@@ -53,7 +53,7 @@ package final class Core: Segment {
             ip link set \(far) up
             """)
         return Link(
-            namespace: other, interface: interface, farInterface: far, address: address, prefix: prefix,
+            namespace: other, interface: interface, far: namespace, farInterface: far, address: address, prefix: prefix,
             gateway: gateway, address6: address6, prefix6: prefix6, gateway6: gateway6)
     }
 

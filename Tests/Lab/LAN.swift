@@ -53,7 +53,8 @@ package final class LAN: Segment {
             ip link set \(port) master br0 up
             """)
         return Link(
-            namespace: namespace, interface: interface, farInterface: port, address: address, prefix: prefix,
+            namespace: namespace, interface: interface, far: switchboard, farInterface: port, address: address,
+            prefix: prefix,
             gateway: gateway?.address, address6: prefix6?.address(at: offset), prefix6: prefix6,
             gateway6: gateway?.address6)
     }

@@ -67,6 +67,13 @@ package final class Lab {
         try LAN(label, prefix: prefix, prefix6: prefix6, in: run)
     }
 
+    /// A line with delay and loss to `segment`, the core if not said otherwise; to be plugged into once.
+    package func line(
+        _ label: String, to segment: (any Segment)? = nil, delay: Duration = .zero, loss: Double = 0
+    ) -> Line {
+        Line(label, to: segment ?? core, delay: delay, loss: loss, in: run)
+    }
+
     /// A Docker daemon of the host's own, so that several hosts have the same 172.17.0.0/16.
     package func docker(on host: Host, options: [String] = []) throws(LabError) -> DockerEngine {
         let engine = try DockerEngine(on: host, options: options)

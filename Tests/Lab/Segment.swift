@@ -13,7 +13,9 @@ package protocol Segment: AnyObject {
 package struct Link {
     package let namespace: Namespace
     package let interface: String
-    /// The interface at the other end of the cable, in the core or in a switch.
+    /// The namespace at the other end of the cable: the core or a switch.
+    package let far: Namespace
+    /// The interface there.
     package let farInterface: String
     package let address: IPAddress
     package let prefix: IPPrefix
