@@ -46,9 +46,10 @@ package struct Coalescer: ~Copyable {
     private var start = headroom
     private var length = 0
     private var flow: Flow?
-    /// Where the last space was given out, and whether it covers the end of the open super-packet.
+    /// Where the last space was given out.
     private var spaceOffset = 0
-    private var isSpeculative = false
+    /// Whether it covers the end of the open super-packet, as in the picture.
+    private var coversEnd = false
 
     /// `mergesUDP` where the TUN takes UDP super-packets (since Linux 6.2).
     package init(mergesUDP: Bool) {
@@ -70,14 +71,15 @@ package struct Coalescer: ~Copyable {
     ///
     /// Precondition: the packets since the coalescer was last not full came in one train of datagrams (64 KiB).
     package mutating func space(for count: Int) -> PacketBytes {
+        coversEnd = false
         if let flow, flow.isOpen, length &+ count <= Self.lengthLimit {
-            spaceOffset = start &+ length &- flow.headerLength
-            isSpeculative = true
-            saved.bytes.copy(arena.bytes.slice(spaceOffset, flow.headerLength))
+            // What is covered must be payload: the headers are compared with those of the next packet.
+            coversEnd = length >= 2 &* flow.headerLength
+            spaceOffset = coversEnd ? start &+ length &- flow.headerLength : nextStart
+            if coversEnd { saved.bytes.copy(arena.bytes.slice(spaceOffset, flow.headerLength)) }
         } else {
             finish()
             spaceOffset = start
-            isSpeculative = false
         }
         return arena.bytes.slice(spaceOffset, count)
     }
@@ -90,19 +92,18 @@ package struct Coalescer: ~Copyable {
     /// The space holds a packet of `count` bytes for the TUN.
     package mutating func accept(_ count: Int) {
         let packet = arena.bytes.slice(spaceOffset, count)
-        if isSpeculative, let flow {
-            if continues(flow, packet) {
-                join(packet, flow)
-                restore()
-                return
-            }
-            // Moved behind the super-packet, clear of the bytes that it covers.
+        if let flow, flow.isOpen, continues(flow, packet) {
             let end = start &+ length
-            let next = Self.aligned(end &+ Self.headroom)
-            arena.bytes.slice(next, count).copy(packet)
+            join(packet, flow)
+            if !coversEnd { arena.bytes.copy(packet.from(flow.headerLength), at: end) }
+            restore()
+            return
+        }
+        // Clear of the bytes that it covers; where it lies apart, this is where it lies.
+        if length > 0 {
+            if coversEnd { arena.bytes.slice(nextStart, count).copy(packet) }
             restore()
             finish()
-            start = next
         }
         begin(arena.bytes.slice(start, count))
     }
@@ -115,7 +116,7 @@ package struct Coalescer: ~Copyable {
         if let flow, flow.packetCount > 1 { header = complete(packet, flow) }
         header.write(to: arena.bytes.slice(start &- VirtioHeader.size, VirtioHeader.size))
         frames.append(Frame(offset: start &- VirtioHeader.size, count: length &+ VirtioHeader.size))
-        start = Self.aligned(start &+ length &+ Self.headroom)
+        start = nextStart
         length = 0
         flow = nil
     }
@@ -218,7 +219,7 @@ package struct Coalescer: ~Copyable {
 
     /// Puts back what the space covered.
     private func restore() {
-        guard isSpeculative, let flow else { return }
+        guard coversEnd, let flow else { return }
         arena.bytes.copy(saved.bytes.prefix(flow.headerLength), at: spaceOffset)
     }
 
@@ -258,5 +259,6 @@ package struct Coalescer: ~Copyable {
             checksumOffset: UInt16(truncatingIfNeeded: checksumOffset))
     }
 
-    private static func aligned(_ offset: Int) -> Int { (offset &+ 15) & ~15 }
+    /// Where the packet after the present one begins, with room for its virtio header.
+    private var nextStart: Int { (start &+ length &+ Self.headroom &+ 15) & ~15 }
 }

@@ -139,6 +139,39 @@ struct CoalescerTests {
         #expect(join(packets, mergesUDP: false) == packets.map(plainFrame))
     }
 
+    @Test func `no more than 64 datagrams make a UDP super-packet`() {
+        let packets = Array(repeating: TestPacket(isTCP: false, payload: [1, 2, 3]).bytes, count: 100)
+        let frames = join(packets)
+        #expect(frames.map(\.count) == [64, 36].map { VirtioHeader.size + 28 + 3 * $0 })
+    }
+
+    @Test func `payloads of every length are joined, shorter than their headers or longer`() {
+        for isTCP in [true, false] {
+            for length in 1...120 {
+                var packet = TestPacket(isTCP: isTCP, payload: (0..<5 * length).map { UInt8(truncatingIfNeeded: $0) })
+                packet.flags = 0x18
+                packet.options = Array(repeating: 1, count: 40)
+                let segments = packet.segments(ofSize: length)
+                // Another packet behind it, which must be seen to begin anew.
+                let frames = join(segments + [TestPacket(payload: [9]).bytes])
+                #expect(frames.count == 2, "length \(length)")
+                #expect(cut(frames).dropLast() == segments[...], "length \(length)")
+                #expect(cut(frames).last == TestPacket(payload: [9]).bytes)
+            }
+        }
+    }
+
+    @Test func `a push on a short second segment ends the super-packet`() {
+        let options = Array(repeating: UInt8(1), count: 40)
+        let packets = (0..<3).map { index in
+            TestPacket(
+                sequence: UInt32(70 * index), flags: index == 1 ? 0x18 : 0x10, options: options,
+                payload: Array(repeating: 0, count: 70)
+            ).bytes
+        }
+        #expect(join(packets).count == 2)
+    }
+
     @Test func `what was rejected leaves no trace in the open super-packet`() {
         let packet = TestPacket(payload: Array(0..<250).map { UInt8($0) })
         let segments = packet.segments(ofSize: 100)

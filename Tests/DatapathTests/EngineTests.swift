@@ -205,6 +205,46 @@ struct EngineTests {
         #expect(node1.outboundDrops[.noRoute] == 1)
     }
 
+    @Test func `trains stay within what one call may hold`() {
+        let small = Array(repeating: (header: VirtioHeader.plain, bytes: TestPacket(payload: [1]).bytes), count: 100)
+        #expect(node1().send(small, at: now).trains.map(\.datagrams.count) == [64, 36])
+        let large = TestPacket(payload: Array(repeating: 1, count: 65_000)).superPacket(segmentSize: 1368)
+        let trains = node1().send([large], at: now).trains
+        #expect(trains.map(\.datagrams.count) == [45, 3])
+        #expect(trains.allSatisfy { $0.bytes.count <= 65_507 })
+    }
+
+    @Test func `packets of two peers in one batch go to each`() {
+        let other = TestSession(seed: 9)
+        let endpoints = [TestSession.endpoint2, TestSession.relay]
+        let peers = [session.keypair1, other.keypair1].enumerated().map { index, keypair in
+            PeerEntry(
+                index: index, keypair: keypair, destination: Destination(endpoints[index]), path: nil, sources: .none,
+                activity: Activity(), innerMTU: 1408)
+        }
+        let routes = RouteTable([(IPPrefix("10.128.2.0/24")!, 0), (IPPrefix("10.128.3.0/24")!, 1)])
+        let node = TestNode(Tables(generation: 1, peers: peers, routes: routes), now: now)
+        let packets = ["10.128.2.1", "10.128.2.1", "10.128.3.1", "10.128.2.1"].map {
+            (header: VirtioHeader.plain, bytes: TestPacket(destination: IPAddress($0)!, payload: [1]).bytes)
+        }
+        let trains = node.send(packets, at: now).trains
+        #expect(trains.map(\.destination.endpoint) == [endpoints[0], endpoints[1], endpoints[0]])
+        #expect(trains.map(\.datagrams.count) == [2, 1, 1])
+    }
+
+    @Test func `a session counts under its whole index, and no longer than it is published`() {
+        let (node1, node2) = (node1(), node2())
+        let datagrams = (0..<3).map { _ in node1.send(TestPacket(payload: [1]).bytes, at: now).datagrams[0] }
+        var otherIndex = datagrams[0]
+        otherIndex[7] ^= 1  // the same slot
+        #expect(node2.receive(otherIndex, from: from1, at: now).packets.isEmpty)
+        #expect(node2.inboundDrops[.unknownReceiver] == 1)
+        #expect(node2.receive(datagrams[1], from: from1, at: now).packets.count == 1)
+        node2.inbound.tables = .empty
+        #expect(node2.receive(datagrams[2], from: from1, at: now).packets.isEmpty)
+        #expect(node2.inboundDrops[.unknownReceiver] == 2)
+    }
+
     @Test func `garbage from either side never stops an engine`() {
         let (node1, node2) = (node1(), node2())
         var random = SeededRandom(seed: 11)

@@ -45,6 +45,16 @@ struct SegmenterTests {
         }
     }
 
+    @Test func `a UDP checksum that comes out as zero is written as all ones`() throws {
+        var packet = TestPacket(isTCP: false, payload: [0, 0])
+        packet.payload = Array(packet.bytes[26..<28])  // Now everything adds up to all ones.
+        #expect(Array(packet.bytes[26..<28]) == [0xff, 0xff])
+        var (header, bytes) = packet.superPacket(segmentSize: 2)
+        #expect(try #require(cut(header, bytes)).packets == [packet.bytes])
+        header.segmentation = .none
+        #expect(try #require(cut(header, bytes)).packets == [packet.bytes])
+    }
+
     @Test func `a packet that is complete is passed on as it is`() throws {
         let bytes = TestPacket(payload: [1, 2, 3]).bytes
         #expect(try #require(cut(.plain, bytes)).packets == [bytes])

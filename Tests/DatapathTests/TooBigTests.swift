@@ -44,6 +44,18 @@ struct TooBigTests {
         #expect(TestPacket.sum(pseudoHeader + reply[40...]) == 0xffff)
     }
 
+    @Test func `later fragments and multicast get no answer, but are not sent either`() {
+        let payload = Array(repeating: UInt8(1), count: 1300)
+        var packets = [TestPacket(payload: payload, fragment: 0x4001)]
+        packets.append(TestPacket(source: IPAddress("224.0.0.5")!, payload: payload))
+        packets.append(
+            TestPacket(source: IPAddress("ff02::1")!, destination: TestPacket.v6Destination, payload: payload))
+        for (index, packet) in packets.enumerated() {
+            let sent = send(packet.bytes)
+            #expect(sent.trains.isEmpty && sent.replies.isEmpty, "packet \(index)")
+        }
+    }
+
     @Test func `a packet that may be fragmented on its way is sent`() {
         let sent = send(TestPacket(payload: Array(repeating: 1, count: 1300), fragment: 0).bytes)
         #expect(sent.trains.count == 1)

@@ -24,7 +24,7 @@ struct PacketThreadsTests {
     }
 
     /// Gives both nodes the tables of one session.
-    private func connect() {
+    private func connect(overIPv6: Bool = false) {
         let secrets = [SystemRandom.bytes(32), SystemRandom.bytes(32)].map { Secret($0) }
         for (index, (node, other)) in [(node1, node2), (node2, node1)].enumerated() {
             let keypair = Keypair(
@@ -65,8 +65,9 @@ struct PacketThreadsTests {
         return nil
     }
 
-    @Test func `a TCP stream crosses two interfaces unchanged, and nothing is dropped`() throws {
-        connect()
+    @Test(arguments: [false, true])
+    func `a TCP stream crosses two interfaces unchanged, and nothing is dropped`(overIPv6: Bool) throws {
+        connect(overIPv6: overIPv6)
         let listener = node2.tcp
         let received = Received()
         try TCP.listen(listener, Endpoint(.v4(node2.address), port: 5201))

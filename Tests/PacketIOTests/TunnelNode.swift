@@ -33,8 +33,7 @@ final class TunnelNode: Sendable {
 
     init(_ address: IPv4Address, mtu: Int = 1408) throws {
         self.address = address
-        let loopback = Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0)
-        sockets = [try UDPSocket(loopback)]
+        sockets = [try UDPSocket(Endpoint("127.0.0.1:0")!), try UDPSocket(Endpoint("[::1]:0")!)]
         let made = try OwnThread.run {
             guard linux_new_network_namespace() == 0 else { throw SystemError("unshare", code: EPERM) }
             let tun = try TunDevice(name: "mesh-test")
@@ -46,6 +45,7 @@ final class TunnelNode: Sendable {
     }
 
     var endpoint: Endpoint { sockets[0].localEndpoint }
+    var endpoint6: Endpoint { sockets[1].localEndpoint }
     /// A TCP socket inside, neither bound nor connected.
     var tcp: Int32 { inner.tcp.number }
     /// A UDP socket inside, bound to the node's address, port 9.
