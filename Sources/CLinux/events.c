@@ -59,7 +59,7 @@ int linux_wait_or_wake(int descriptor, int wake) {
 }
 
 int linux_poll_readable(const int *descriptors, uint8_t *ready, int count, int timeout_ms) {
-    struct pollfd polled[8];
+    struct pollfd polled[64];
     for (int i = 0; i < count; i++) polled[i] = (struct pollfd){.fd = descriptors[i], .events = POLLIN};
     int found = poll(polled, (nfds_t)count, timeout_ms);
     for (int i = 0; i < count; i++) ready[i] = found > 0 && polled[i].revents != 0;

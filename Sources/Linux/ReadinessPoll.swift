@@ -2,12 +2,12 @@ import CLinux
 
 /// Waits for a few descriptors at once, on a thread that serves them itself.
 package struct ReadinessPoll: Sendable {
-    package static let limit = 8
+    package static let limit = 64
 
     private let descriptors: [Int32]
     private var ready: [UInt8]
 
-    /// The descriptors must stay open as long as this is used. Precondition: at most 8.
+    /// The descriptors must stay open as long as this is used. Precondition: at most `limit`.
     package init(_ descriptors: [Int32]) {
         precondition(descriptors.count <= Self.limit)
         self.descriptors = descriptors

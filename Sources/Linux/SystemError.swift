@@ -37,4 +37,9 @@ extension SystemError {
     package static func noSocket(for endpoint: Endpoint) -> SystemError {
         SystemError("send to \(endpoint)", code: EAFNOSUPPORT)
     }
+
+    /// More sockets than one thread waits for.
+    package static func tooManySockets(_ count: Int) -> SystemError {
+        SystemError("listen on \(count) addresses", code: EMFILE)
+    }
 }

@@ -12,8 +12,12 @@ final class PacketPorts: Sendable {
     /// Signalled once, at the end; never cleared, so that it wakes both threads.
     let ending: WakeUp
     private let isEnding = Atomic(false)
+    private let localAddresses: [IPAddress]
 
     init(tun: TunDevice, sockets: [UDPSocket]) throws(SystemError) {
+        // One place more is for `ending`.
+        guard sockets.count < ReadinessPoll.limit else { throw .tooManySockets(sockets.count) }
+        localAddresses = sockets.map(\.localEndpoint.address)
         self.tun = tun
         self.sockets = sockets
         mailbox = try UpcallMailbox()
@@ -27,9 +31,18 @@ final class PacketPorts: Sendable {
         ending.signal()
     }
 
-    /// Index of the socket for an address family; `nil` when there is none.
-    func socketIndex(isIPv4: Bool) -> Int? {
-        sockets.firstIndex { $0.isIPv4 == isIPv4 }
+    /// Index of the socket to send from: the one bound to the wanted local address, else the first of the family that
+    /// could have it, else the first of the family; `nil` when there is none.
+    func socketIndex(for destination: Destination) -> Int? {
+        let isIPv4 = destination.endpoint.address.isIPv4
+        var found: Int?
+        for (index, address) in localAddresses.enumerated() where address.isIPv4 == isIPv4 {
+            if address == destination.localAddress { return index }
+            if found == nil || (address.isUnspecified && !localAddresses[found ?? index].isUnspecified) {
+                found = index
+            }
+        }
+        return found
     }
 
     /// Writes an IP packet to the interface, from whatever thread.
@@ -42,14 +55,10 @@ final class PacketPorts: Sendable {
 /// Sends the groups of an engine over the sockets of a thread's ports.
 struct GroupSender: ~Copyable {
     private let ports: PacketPorts
-    private let v4: Int?
-    private let v6: Int?
     private var queue = SendQueue(capacity: 256)
 
     init(_ ports: PacketPorts) {
         self.ports = ports
-        v4 = ports.socketIndex(isIPv4: true)
-        v6 = ports.socketIndex(isIPv4: false)
     }
 
     /// Sends `groups` in order and returns how many datagrams could not be sent.
@@ -57,7 +66,7 @@ struct GroupSender: ~Copyable {
         var failed = 0
         var current: Int?
         for group in groups {
-            guard let index = group.destination.endpoint.address.isIPv4 ? v4 : v6 else {
+            guard let index = ports.socketIndex(for: group.destination) else {
                 failed += (group.bytes.count + group.segmentSize - 1) / group.segmentSize
                 continue
             }
@@ -86,4 +95,9 @@ struct GroupSender: ~Copyable {
             offset += piece.count
         }
     }
+}
+
+extension IPAddress {
+    /// 0.0.0.0 or ::, any address of the host.
+    fileprivate var isUnspecified: Bool { self == .v4(.any) || self == .v6(.any) }
 }

@@ -22,7 +22,7 @@ package final class PacketThreads: Sendable {
     private let outbound: Thread
     private let inbound: Thread
 
-    /// Starts both threads. `sockets` holds at most one of each family; the first of a family sends.
+    /// Starts both threads. Of several sockets of a family the one bound to a peer's local address answers it.
     package init(tun: TunDevice, sockets: [UDPSocket]) throws(SystemError) {
         let ports = try PacketPorts(tun: tun, sockets: sockets)
         self.ports = ports
@@ -45,12 +45,9 @@ package final class PacketThreads: Sendable {
 
     /// Sends a message of the control thread; a destination with a circuit gets the relay frame's header.
     package func send(_ message: [UInt8], to destination: Destination) throws(SystemError) {
-        let endpoint = destination.endpoint
-        guard let index = ports.socketIndex(isIPv4: endpoint.address.isIPv4) else {
-            throw .noSocket(for: endpoint)
-        }
+        guard let index = ports.socketIndex(for: destination) else { throw .noSocket(for: destination.endpoint) }
         let datagram = (destination.circuit.map(RelayFrame.header) ?? []) + message
-        try ports.sockets[index].send(datagram, to: endpoint, from: destination.localAddress)
+        try ports.sockets[index].send(datagram, to: destination.endpoint, from: destination.localAddress)
     }
 
     /// Hands an IP packet to this host, as if it had come from the mesh. `false` when the interface does not take it.

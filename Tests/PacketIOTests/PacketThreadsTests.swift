@@ -141,6 +141,22 @@ struct PacketThreadsTests {
         stop()
     }
 
+    @Test func `of several sockets the one that was spoken to answers`() throws {
+        let loopback = ["127.0.0.1:0", "127.0.0.2:0"].map { Endpoint($0)! }
+        let sockets = [try UDPSocket(loopback[0]), try UDPSocket(loopback[1])]
+        let threads = try PacketThreads(tun: node1.tun, sockets: sockets)
+        for socket in sockets {
+            let address = socket.localEndpoint.address
+            try threads.send([1], to: Destination(node2.endpoint, localAddress: address))
+            var readiness = ReadinessPoll([node2.threads.mailbox.wakeUp.descriptor.number])
+            readiness.wait(milliseconds: 5000)
+            let origin = Origin(.direct(socket.localEndpoint), localAddress: node2.endpoint.address)
+            #expect(node2.threads.mailbox.takeAll() == [.datagram([1], origin: origin)])
+        }
+        threads.stop()
+        stop()
+    }
+
     @Test func `an unreachable destination costs its own datagrams only`() throws {
         let socket = try UDPSocket(Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0))
         var queue = SendQueue(capacity: 4)

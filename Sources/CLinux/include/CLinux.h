@@ -38,7 +38,7 @@ int linux_epoll_remove(int epoll, int descriptor);
 int linux_epoll_wait(int epoll, struct linux_event *events, int capacity, int timeout_ms);
 /// Waits until `descriptor` or `wake` is readable or in error.
 int linux_wait_or_wake(int descriptor, int wake);
-/// Waits until one of at most 8 descriptors is readable or in error, and sets its `ready` to 1, the others' to 0.
+/// Waits until one of at most 64 descriptors is readable or in error, and sets its `ready` to 1, the others' to 0.
 int linux_poll_readable(const int *descriptors, uint8_t *ready, int count, int timeout_ms);
 /// Waits until `descriptor` has some of `readiness`; 0 when `timeout_ms` went by.
 int linux_wait_ready(int descriptor, uint32_t readiness, int timeout_ms);
