@@ -78,7 +78,7 @@ let shell: [Target] = [
         "Agent",
         [
             "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
-            "Noise", "PacketIO", "SansIO", "Store", "Traversal", "Wire",
+            "Noise", "PacketIO", "Relay", "SansIO", "Store", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
@@ -87,6 +87,7 @@ let shell: [Target] = [
 // MARK: programs
 
 let programs: [Target] = [
+    program("meshd", ["Agent", "Arguments", "Configuration", "Linux"]),
     program("meshctl", ["Console"]),
     .executableTarget(
         name: "bench-handshake", dependencies: ["Noise", "Crypto", "SansIO", "Wire"],

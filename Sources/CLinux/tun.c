@@ -35,3 +35,7 @@ int linux_tun_name(int descriptor, char *name) {
 int linux_tun_set_offloads(int descriptor, unsigned offloads) {
     return ioctl(descriptor, TUNSETOFFLOAD, (unsigned long)offloads) < 0 ? -errno : 0;
 }
+
+int linux_tun_set_persistent(int descriptor, bool persistent) {
+    return ioctl(descriptor, TUNSETPERSIST, (unsigned long)persistent) < 0 ? -errno : 0;
+}

@@ -77,9 +77,16 @@ package final class EventLoop: SerialExecutor {
     package func watch(
         _ descriptor: borrowing FileDescriptor, for interest: Readiness, _ handler: @escaping ReadinessHandler
     ) throws(SystemError) -> Watch {
-        let watch = Watch(token: takeToken(), descriptor: descriptor.number)
+        try watch(number: descriptor.number, for: interest, handler)
+    }
+
+    /// As above, for a descriptor whose owner shows only its number.
+    package func watch(
+        number: Int32, for interest: Readiness, _ handler: @escaping ReadinessHandler
+    ) throws(SystemError) -> Watch {
+        let watch = Watch(token: takeToken(), descriptor: number)
         state.withLock { $0.watches[watch.token] = handler }
-        let result = linux_epoll_add(epoll.number, watch.descriptor, interest.rawValue, watch.token)
+        let result = linux_epoll_add(epoll.number, number, interest.rawValue, watch.token)
         if result < 0 { state.withLock { _ = $0.watches.removeValue(forKey: watch.token) } }
         try SystemError.check(result, "epoll_ctl")
         return watch

@@ -19,6 +19,10 @@ package struct Sysctl: Hashable, Sendable, CustomStringConvertible {
     private let components: [String]
 
     package init(_ components: String...) {
+        self.init(components)
+    }
+
+    package init(_ components: [String]) {
         self.components = components
     }
 

@@ -27,7 +27,8 @@ package enum TunError: Error, Equatable, CustomStringConvertible {
 
 /// A TUN interface whose packets carry virtio headers, so that the kernel hands over and takes super-packets.
 ///
-/// Closing it removes the interface.
+/// Closing it removes the interface, unless it was made persistent: then routes and addresses on it outlive the process, and
+/// the next one of that name takes it over.
 package final class TunDevice: Sendable {
     /// What the kernel leaves to us on reading and takes from us on writing.
     package struct Offloads: OptionSet, Sendable {
@@ -65,6 +66,11 @@ package final class TunDevice: Sendable {
         self.name = name
         let wanted: [Offloads] = [[.checksums, .tcp, .udp], [.checksums, .tcp], []]
         offloads = wanted.first { linux_tun_set_offloads(number, $0.rawValue) == 0 } ?? []
+    }
+
+    package func setPersistent(_ isPersistent: Bool) throws(TunError) {
+        let result = linux_tun_set_persistent(descriptor.number, isPersistent)
+        if result < 0 { throw .refused(SystemError("keep interface \(name)", code: -result)) }
     }
 
     /// Reads one virtio header and packet; the result is the byte count or `-errno`.

@@ -57,6 +57,8 @@ extension Node {
             .map { ($0.name, $0.candidates, $0.refusal) }
     }
 
+    package func peerName(_ number: Int) -> String { name(of: number) }
+
     /// The peer that owns an address, or is called so.
     package func peer(named target: String) -> Int? {
         if let address = IPAddress(target) { return routes.lookup(address) }

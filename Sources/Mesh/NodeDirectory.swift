@@ -2,7 +2,7 @@ import Crypto
 import Identity
 import SansIO
 import Traversal
-import Wire
+package import Wire
 
 /// Why a record was not accepted, in words for an operator, and what the refused node needs to try again.
 struct AdmissionRefusal: Error {
@@ -214,7 +214,7 @@ extension Node {
     }
 
     /// Where we may be reached, best first: what the operator says, what others see, what the interfaces have.
-    var ownCandidates: [Endpoint] {
+    package var ownCandidates: [Endpoint] {
         var candidates: [Endpoint] = []
         for endpoint in configuration.advertised + configuration.local + reflexive.map(\.endpoint)
         where !candidates.contains(endpoint) {

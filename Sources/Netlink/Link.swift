@@ -119,6 +119,13 @@ package struct Neighbour: Hashable, Sendable {
     /// Heard from, not merely asked for: any state but incomplete, failed and the ones that need no resolution.
     package let isKnown: Bool
 
+    package init(interface: Int32, address: IPAddress, hardwareAddress: [UInt8], isKnown: Bool) {
+        self.interface = interface
+        self.address = address
+        self.hardwareAddress = hardwareAddress
+        self.isKnown = isKnown
+    }
+
     /// Reads `RTM_NEWNEIGH` and `RTM_DELNEIGH` of IPv4 and IPv6; `nil` for others.
     package init?(parsing message: NetlinkMessage) {
         guard message.type == Int(RTM_NEWNEIGH) || message.type == Int(RTM_DELNEIGH),

@@ -1,0 +1,372 @@
+import Configuration
+import ControlAPI
+import Crypto
+import Datapath
+import Identity
+import Linux
+import Mesh
+import Netfilter
+import Netlink
+import PacketIO
+import Relay
+import SansIO
+import Traversal
+import Wire
+
+/// The running mesh: the node, its packet threads, and its part of the host's network.
+///
+/// Confined to the control thread. Whoever owns it forwards readiness of `descriptors` and calls `advance` when `nextDeadline`
+/// has passed.
+final class MeshService {
+    private(set) var node: Node
+    private(set) var configuration: Configuration
+    private(set) var host: HostNetwork
+    private(set) var containers = ContainerNetworks.Plan()
+    /// Findings that `status` shows beside the node's own.
+    private(set) var problems: [String: String] = [:]
+    let threads: PacketThreads
+    let sockets: [UDPSocket]
+    let routeEvents: RouteEvents
+    let ruleEvents: RuleEvents
+    let startedAt: Instant
+    /// Answers to `ping`, by token.
+    var onPong: (UInt64, Duration, String?, Endpoint?) -> Void = { _, _, _, _ in }
+
+    private let tun: TunDevice
+    private let state: StateKeeper
+    private let log: Log
+    private var replanAt: Instant?
+    private var pollAt: Instant?
+
+    /// Addresses and routes of many containers change together; they are looked at once.
+    private static let replanDelay: Duration = .milliseconds(50)
+    /// How often containers that need an address of their own are looked for.
+    private static let pollInterval: Duration = .seconds(2)
+
+    init(
+        identity: NodeIdentity, configuration: Configuration, state: StateKeeper, log: Log
+    ) throws(AgentError) {
+        self.configuration = configuration
+        self.state = state
+        self.log = log
+        startedAt = SystemClock.now
+        let name = configuration.interface
+        host = try HostNetwork.open(interface: name)
+        let ranges = [identity.mesh.plan.ipv4Range, identity.mesh.plan.ipv6Range]
+        if let (range, route) = try host.overlap(with: ranges, interface: name) {
+            throw .overlap(range: "\(range)", route: "\(route.destination)")
+        }
+        do {
+            tun = try TunDevice(name: name)
+            try tun.setPersistent(true)
+        } catch {
+            throw .tun(error)
+        }
+        sockets = try Self.openSockets(configuration.listen)
+        do {
+            threads = try PacketThreads(tun: tun, sockets: sockets)
+        } catch {
+            throw .system(error)
+        }
+        do {
+            routeEvents = try RouteEvents()
+            ruleEvents = try RuleEvents(ignoring: host.rules)
+        } catch let error as NetlinkError {
+            throw .netlink(error)
+        } catch {
+            throw .netlink(.malformed("\(error)"))
+        }
+        node = Node(
+            identity: identity, configuration: NodeConfiguration(), restored: try state.restored(),
+            seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime, at: startedAt)
+        try bringUp()
+    }
+
+    private static func openSockets(_ listen: Configuration.Listen) throws(AgentError) -> [UDPSocket] {
+        let any: [IPAddress] = [.v4(.any), .v6(.any)]
+        var sockets: [UDPSocket] = []
+        for address in listen.addresses.isEmpty ? any : listen.addresses {
+            do {
+                sockets.append(try UDPSocket(Endpoint(address, port: listen.port)))
+            } catch {
+                // A host without IPv6 has no such family; that is no reason not to run.
+                if error.name == "EAFNOSUPPORT", listen.addresses.isEmpty { continue }
+                throw .socket(error, port: listen.port)
+            }
+        }
+        return sockets
+    }
+
+    // MARK: the host's network
+
+    private var innerMTU: Int {
+        if case .bytes(let count) = configuration.mtu { count } else { 1408 }
+    }
+
+    private func bringUp() throws(AgentError) {
+        let plan = HostNetwork.Plan(
+            interface: configuration.interface, mtuBytes: innerMTU, addresses: node.identity.addresses,
+            ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range])
+        try host.bringUp(plan)
+        do {
+            state.remember(try Sysctl.enableForwarding(interfaces: try host.linkNames()))
+            let filter = Sysctl.reversePathFilter(of: configuration.interface)
+            if let change = try filter.write("0") { state.remember([change]) }
+        } catch {
+            problems["forwarding"] = "containers cannot be forwarded: \(error)"
+        }
+        try replan()
+        configureNode()
+        drain()
+    }
+
+    /// Settles anew how containers are addressed, and what the node says of where it is.
+    private func replan() throws(AgentError) {
+        let seen = try host.host()
+        let networks = ContainerNetworks(
+            prefixes: node.identity.prefixes, settings: configuration.containers,
+            meshInterface: configuration.interface)
+        containers = networks.plan(for: seen, remembered: state.containerAddresses)
+        state.containerAddresses = state.containerAddresses.merging(containers.single) { $1 }
+        problems["containers"] = containers.problems.isEmpty ? nil : containers.problems.joined(separator: "; ")
+        try applyRules(force: false)
+        acceptForwarding()
+        localEndpoints = endpoints(seen)
+        pollAt = seen.links.contains { $0.isBridge } ? SystemClock.now + Self.pollInterval : nil
+    }
+
+    private var localEndpoints: [Endpoint] = []
+
+    private func applyRules(force: Bool) throws(AgentError) {
+        let plan = node.identity.mesh.plan
+        let rules = HostRules(
+            interface: configuration.interface, meshPrefixes: [plan.ipv4Range, plan.ipv6Range],
+            mappings: containers.mappings, identities: containers.identities)
+        try host.apply(rules, force: force)
+    }
+
+    private func acceptForwarding() {
+        do {
+            if configuration.forwarding.dockerUser == .auto {
+                try host.acceptForwarding()
+            } else {
+                try host.stopAcceptingForwarding()
+            }
+            problems["forward policy"] = nil
+        } catch {
+            problems["forward policy"] = "\(error)"
+        }
+    }
+
+    /// Where this host may be reached: addresses of interfaces that are neither the mesh's nor a container bridge's.
+    private func endpoints(_ seen: ContainerNetworks.Host) -> [Endpoint] {
+        let bridges = Set(containers.mappings.map(\.bridge))
+        let usable = seen.links.filter { link in
+            link.isUp && !link.isLoopback && link.name != configuration.interface && !bridges.contains(link.name)
+        }
+        let indices = Set(usable.map(\.index))
+        let plan = node.identity.mesh.plan
+        let addresses = seen.addresses.filter { address in
+            indices.contains(address.interface) && !address.flags.contains(.tentative)
+                && !address.flags.contains(.deprecated) && !plan.ipv4Range.contains(address.address)
+                && !plan.ipv6Range.contains(address.address)
+        }
+        var found: [Endpoint] = []
+        for address in addresses.map(\.address) {
+            if case .v6(let v6) = address, v6.isLinkLocal { continue }
+            let socket = sockets.first { socket in
+                socket.isIPv4 == address.isIPv4
+                    && (socket.localEndpoint.address == address || socket.localEndpoint.address == .v4(.any)
+                        || socket.localEndpoint.address == .v6(.any))
+            }
+            if let socket { found.append(Endpoint(address, port: socket.localEndpoint.port)) }
+        }
+        return found.sorted { ($0.address.isPrivate ? 1 : 0, $0) < ($1.address.isPrivate ? 1 : 0, $1) }
+    }
+
+    private func configureNode() {
+        var settings = NodeConfiguration()
+        settings.advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
+        settings.local = localEndpoints
+        settings.isRelayAllowed = configuration.relay.enabled
+        settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
+        settings.natKeepalive = configuration.keepalive
+        settings.innerMTU = innerMTU
+        settings.certificateLifetime = configuration.certificate.lifetime
+        settings.renewBefore = configuration.certificate.renewBefore
+        settings.relayLimits.circuits = configuration.limits.circuits
+        settings.peerLimit = configuration.limits.peers
+        settings.tentativeLimit = configuration.limits.tentativeSessions
+        node.configure(settings, at: SystemClock.now)
+    }
+
+    // MARK: what happens
+
+    func mailboxReady() {
+        let upcalls = threads.mailbox.takeAll()
+        let now = SystemClock.now
+        node.setWallClock(unixTime: SystemClock.unixTime, at: now)
+        node.receive(upcalls, at: now)
+        node.advance(to: now)
+        drain()
+    }
+
+    func routesReady() {
+        guard let events = try? routeEvents.read(), !events.isEmpty else { return }
+        let own = node.identity.addresses
+        let matters = events.contains { event in
+            switch event {
+            case .addressAdded(let address), .addressRemoved(let address): !own.contains(address.address)
+            case .routeAdded(let route), .routeRemoved(let route): !route.isOurs && route.table == Route.mainTable
+            case .linkChanged(let link), .linkRemoved(let link): link.name != configuration.interface || !link.isUp
+            case .resync: true
+            }
+        }
+        if matters, replanAt == nil { replanAt = SystemClock.now + Self.replanDelay }
+    }
+
+    func rulesReady() {
+        guard let changes = try? ruleEvents.read() else { return }
+        if changes.contains(.ownTable) {
+            do {
+                try applyRules(force: true)
+                log.warning("our rules were changed by somebody else and have been put back")
+            } catch {
+                log.error("our rules were changed and cannot be put back", ["reason": "\(error)"])
+            }
+        }
+        if changes.contains(.forwarding) { acceptForwarding() }
+    }
+
+    var nextDeadline: Instant? {
+        [node.nextDeadline, replanAt, pollAt].compactMap { $0 }.min()
+    }
+
+    func advance() {
+        let now = SystemClock.now
+        if [replanAt, pollAt].contains(where: { $0.map { $0 <= now } ?? false }) {
+            let networkChanged = replanAt.map { $0 <= now } ?? false
+            replanAt = nil
+            followHost(networkChanged: networkChanged)
+        }
+        node.setWallClock(unixTime: SystemClock.unixTime, at: now)
+        node.advance(to: now)
+        drain()
+    }
+
+    /// Interfaces, addresses or containers came or went.
+    private func followHost(networkChanged: Bool) {
+        do {
+            if networkChanged {
+                try host.bringUp(
+                    HostNetwork.Plan(
+                        interface: configuration.interface, mtuBytes: innerMTU, addresses: node.identity.addresses,
+                        ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range]))
+            }
+            try replan()
+            problems["network"] = nil
+        } catch {
+            if problems["network"] == nil {
+                log.warning("the host's network cannot be followed", ["reason": "\(error)"])
+            }
+            problems["network"] = "\(error)"
+        }
+        configureNode()
+        if networkChanged { node.networkChanged(at: SystemClock.now) }
+    }
+
+    // MARK: commands
+
+    func perform<Outcome>(_ body: (inout Node, Instant) throws -> Outcome) rethrows -> Outcome {
+        defer { drain() }
+        return try body(&node, SystemClock.now)
+    }
+
+    /// Takes over what may change while running.
+    func reconfigure(_ new: Configuration) {
+        configuration.advertise = new.advertise
+        configuration.keepalive = new.keepalive
+        configuration.containers = new.containers
+        configuration.forwarding = new.forwarding
+        configuration.relay = new.relay
+        configuration.relayNodes = new.relayNodes
+        configuration.certificate = new.certificate
+        configuration.logging = new.logging
+        followHost(networkChanged: false)
+        drain()
+    }
+
+    /// Ends in good order. `removing`: the host is left as it was; otherwise rules, routes and interface stay for a successor.
+    func stop(removing: Bool) throws(AgentError) {
+        if removing {
+            node.leave(at: SystemClock.now)
+            drain()
+        }
+        threads.stop()
+        guard removing else { return }
+        try host.tearDown(interface: configuration.interface)
+        do {
+            try tun.setPersistent(false)
+        } catch {
+            throw .tun(error)
+        }
+    }
+
+    // MARK: carrying out
+
+    private func drain() {
+        for action in node.takeActions() {
+            switch action {
+            case .send(let message, let destination):
+                // A refusal is counted by the socket's owner as any loss; the node's timers repeat what matters.
+                do { try threads.send(message, to: destination) } catch { sendFailures += 1 }
+            case .publish(let tables): threads.publish(tables)
+            case .save(let change): state.apply(change, identity: node.identity)
+            case .event(let event): report(event)
+            }
+        }
+    }
+
+    private(set) var sendFailures = 0
+
+    /// Forward policies of others that the mesh's packets do not pass.
+    var forwardDrops: [Notice] {
+        guard let policy = host.forwardPolicy() else { return [] }
+        let drops = policy.drops.filter { !$0.isPassable }.map { drop in
+            Notice(
+                "\(drop.chain) drops forwarded packets of containers",
+                nextStep: drop.nextStep(interface: configuration.interface))
+        }
+        let legacy =
+            policy.legacyTables.contains("filter")
+            ? [Notice("iptables-legacy is in use, whose rules KubeMesh cannot see", nextStep: "switch to iptables-nft")]
+            : []
+        return drops + legacy
+    }
+
+    private func report(_ event: NodeEvent) {
+        if case .pong(let token, let roundTripTime, let path, let relay) = event {
+            onPong(token, roundTripTime, relay, path.endpoint)
+            return
+        }
+        event.write(to: log)
+        if case .renewed = event {
+            do { try bringUp() } catch { problems["network"] = "\(error)" }
+        }
+    }
+}
+
+extension Traversal.Path {
+    /// Where packets of a direct path go.
+    var endpoint: Endpoint? {
+        if case .direct(let endpoint) = self { endpoint } else { nil }
+    }
+}
+
+extension SystemClock {
+    /// The wall clock's time since 1970.
+    static var unixTime: Duration {
+        let wall = wallTime
+        return .seconds(wall.seconds) + .nanoseconds(Int64(wall.nanoseconds))
+    }
+}

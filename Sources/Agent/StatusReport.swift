@@ -1,0 +1,117 @@
+import Configuration
+import ControlAPI
+import Datapath
+import Identity
+import Linux
+import Mesh
+import Netfilter
+import PacketIO
+import SansIO
+import Traversal
+import Wire
+
+// What `meshctl status` and `meshctl peers` show.
+extension MeshService {
+    func status(storeProblem: String?) -> Status {
+        let now = SystemClock.now
+        var status = Status(state: state, nodeName: node.identity.name.description, uptime: now - startedAt)
+        status.meshID = node.identity.mesh.id.description
+        status.nodeID = node.identity.nodeID.description
+        status.addresses = node.identity.addresses
+        status.prefixes = node.identity.prefixes
+        status.interface = configuration.interface
+        status.mtuBytes = node.configuration.innerMTU
+        status.listening = sockets.map(\.localEndpoint)
+        status.certificateExpiry = Timestamp(node.identity.certificate.expiry)
+        let peers = node.peerStatuses
+        status.peerCount = peers.count
+        status.connectedPeerCount = peers.count { $0.isConnected }
+        status.mappings =
+            containers.mappings.map { .init(local: $0.containers, mesh: $0.mesh, network: $0.bridge) }
+            + containers.identities.map { .init(local: $0, mesh: $0, network: "own prefix") }
+        status.warnings = warnings(peers, storeProblem: storeProblem)
+        status.counters = counters
+        status.drops = drops
+        return status
+    }
+
+    private var state: Status.State {
+        if !problems.isEmpty { return .degraded(reasons: problems.sorted { $0.key < $1.key }.map { Notice($0.value) }) }
+        if node.isReady { return .ready }
+        return .starting(
+            missing: node.waitingFor.map { waiting in
+                if let refusal = waiting.refusal {
+                    return Notice("\(waiting.name) does not admit this host: \(refusal)")
+                }
+                let tried = waiting.tried.map(\.description).joined(separator: ", ")
+                return Notice(
+                    "no answer from \(waiting.name) at \(tried.isEmpty ? "any address" : tried)",
+                    nextStep: "check that it runs and that UDP reaches it")
+            })
+    }
+
+    private func warnings(_ peers: [Node.PeerStatus], storeProblem: String?) -> [Notice] {
+        var warnings: [Notice] = []
+        if let storeProblem { warnings.append(Notice(storeProblem)) }
+        for drop in forwardDrops { warnings.append(drop) }
+        for peer in peers where abs(peer.clockDifference) > 3600 {
+            let direction = peer.clockDifference > 0 ? "ahead of" : "behind"
+            warnings.append(
+                Notice(
+                    "this host's clock is \(abs(peer.clockDifference)) s \(direction) \(peer.name)'s",
+                    nextStep: "set the one that is wrong"))
+        }
+        return warnings
+    }
+
+    private var counters: [Status.Counter] {
+        let counts = node.counters
+        return [
+            .init("control frames malformed", UInt64(counts.malformedFrames)),
+            .init("control frames of non-members", UInt64(counts.unexpectedFrames)),
+            .init("datagrams not understood", UInt64(counts.malformedDatagrams)),
+            .init("handshake messages for no session", UInt64(counts.unknownReceivers)),
+            .init("handshakes refused", UInt64(counts.refusedHandshakes)),
+            .init("strangers turned away", UInt64(counts.tentativeRefused)),
+            .init("records refused", UInt64(counts.recordsRefused)),
+            .init("circuits refused", UInt64(counts.circuitsRefused)),
+            .init("control messages not sent", UInt64(sendFailures)),
+        ]
+    }
+
+    private var drops: [Status.Counter] {
+        DropReason.allCases.compactMap { reason in
+            let count = threads.outboundDrops[reason] + threads.inboundDrops[reason]
+            return count > 0 ? .init(reason.name, count) : nil
+        }
+    }
+
+    func peerList() -> [Peer] {
+        let now = SystemClock.now
+        return node.peerStatuses.map { status in
+            var peer = Peer(
+                name: status.name, nodeID: status.nodeID?.description ?? "-", kind: status.isClient ? .client : .node)
+            peer.prefixes = status.prefixes
+            peer.path =
+                switch status.path {
+                case .direct?: .direct
+                case .relayed?: .relay(via: status.relay ?? "unknown")
+                case nil: .none
+                }
+            peer.endpoint = status.endpoint
+            peer.roundTripTime = status.roundTripTime
+            peer.sinceHandshake = status.isConnected ? status.lastHandshake.map { now - $0 } : nil
+            peer.pathAge = status.path == nil ? nil : status.pathSince.map { now - $0 }
+            peer.receivedBytes = status.bytesReceived
+            peer.sentBytes = status.bytesSent
+            peer.certificateExpiry = status.certificateExpiry.map(Timestamp.init)
+            return peer
+        }
+    }
+}
+
+extension Timestamp {
+    init(_ time: Identity.WallTime) {
+        self.init(secondsSince1970: Int64(clamping: time.seconds))
+    }
+}
