@@ -23,15 +23,6 @@ int linux_tun_open(const char *name) {
     return descriptor;
 }
 
-int linux_tun_name(int descriptor, char *name) {
-    struct ifreq request;
-    memset(&request, 0, sizeof request);
-    if (ioctl(descriptor, TUNGETIFF, &request) < 0) return -errno;
-    memcpy(name, request.ifr_name, IFNAMSIZ);
-    name[IFNAMSIZ - 1] = 0;
-    return 0;
-}
-
 int linux_tun_set_offloads(int descriptor, unsigned offloads) {
     return ioctl(descriptor, TUNSETOFFLOAD, (unsigned long)offloads) < 0 ? -errno : 0;
 }

@@ -94,8 +94,6 @@ enum {
 
 /// Opens an interface whose reads and writes carry a 10-byte virtio-net header, non-blocking.
 int linux_tun_open(const char *name);
-/// The name that the kernel gave the interface, 16 bytes.
-int linux_tun_name(int descriptor, char *name);
 int linux_tun_set_offloads(int descriptor, unsigned offloads);
 /// Whether the interface outlives the descriptor.
 int linux_tun_set_persistent(int descriptor, bool persistent);
