@@ -43,7 +43,7 @@ struct OutboundThread: ~Copyable {
         while packets < Self.turnPackets, engine.sealedBytes < Self.turnBytes, !engine.isFull {
             let count = unsafe ports.tun.read(buffer.bytes.pointer, limit: Self.packetLimit)
             guard count > 0 else {
-                result = count
+                result = count < 0 ? count : -Int(EIO)  // An end of file, which no interface in order reports.
                 break
             }
             // After the read, so that a packet meets tables at least as new as itself.
