@@ -126,7 +126,7 @@ let testTargets: [Target] = [
     tests("Console", ["Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
     tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Wire"]),
-    tests("Agent", ["Agent"]),
+    tests("Agent", ["Agent", "Configuration", "Netfilter", "Netlink", "Wire"]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
     tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Wire"]),

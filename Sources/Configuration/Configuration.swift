@@ -69,6 +69,8 @@ package struct Configuration: Equatable, Sendable {
         /// Empty: every bridge that Docker or a CNI plugin made.
         package var bridges: [String] = []
         package var prefixes: [ContainerPrefix] = []
+
+        package init() {}
     }
 
     /// Containers of this prefix are behind that bridge.
