@@ -1,4 +1,5 @@
 package import ControlAPI
+import Glibc
 package import Linux
 
 /// The daemon's end of the local socket: reads one request from each connection and writes its replies.
@@ -30,7 +31,17 @@ package struct ControlServer: ~Copyable {
 
     package init(loop: EventLoop, path: String, mode: UInt32) throws(SystemError) {
         self.loop = loop
+        try Self.makeFolder(of: path)
         listener = try UnixSocketListener(path: path, mode: mode)
+    }
+
+    /// systemd makes the socket's folder; elsewhere it is gone after each boot.
+    private static func makeFolder(of path: String) throws(SystemError) {
+        guard let end = path.lastIndex(of: "/"), end != path.startIndex else { return }
+        let folder = String(path[..<end])
+        guard unsafe mkdir(folder, 0o755) == 0 || errno == EEXIST else {
+            throw SystemError("make \(folder)", code: errno)
+        }
     }
 
     /// Accepts what waits; `makeHandler` gives the readiness handler of each new connection.
