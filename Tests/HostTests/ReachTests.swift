@@ -66,6 +66,19 @@ struct ReachTests {
         }
     }
 
+    @Test func `two nodes behind firewalls with IPv6 talk directly by it`() throws {
+        try Lab.withMesh(hasIPv6: true) { _, trio in
+            let address = try trio.gamma.address()
+            #expect(try trio.beta.containers[0].canPing(address))
+            try wait(for: "a direct path between beta and gamma", within: .seconds(20)) { () throws(LabError) in
+                try trio.beta.node.peers().contains { $0.name == "gamma" && $0.path == .direct }
+            }
+            let gamma = try trio.beta.node.peers().first { $0.name == "gamma" }
+            #expect(gamma?.endpoint?.address == trio.gamma.host.uplink.address6)
+            #expect(try trio.beta.containers[0].canPing(address))
+        }
+    }
+
     @Test func `nothing of a packet is in clear on the wire, also at the relay`() throws {
         let marker = "a-marker-that-no-cipher-writes-by-chance"
         try Lab.withMesh { lab, trio in

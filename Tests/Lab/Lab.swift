@@ -56,10 +56,14 @@ package final class Lab {
     }
 
     /// A router between `segment` and a LAN of its own.
+    ///
+    /// - Parameter hasIPv6: whether the LAN has IPv6. Two firewalls that let in answers are passed by two hosts that dial
+    ///   each other, without any punching to speak of; a test of NATs leaves it out.
     package func router(
-        _ label: String, _ kind: Router.Kind, on segment: (any Segment)? = nil, lan prefix: String? = nil
+        _ label: String, _ kind: Router.Kind, on segment: (any Segment)? = nil, lan prefix: String? = nil,
+        hasIPv6: Bool = true
     ) throws(LabError) -> Router {
-        try Router(label, kind, between: segment ?? core, and: prefix, in: run)
+        try Router(label, kind, between: segment ?? core, and: prefix, hasIPv6: hasIPv6, in: run)
     }
 
     /// A LAN with no way out.

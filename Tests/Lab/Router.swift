@@ -30,7 +30,7 @@ package final class Router {
     package let lan: LAN
 
     init(
-        _ label: String, _ kind: Kind, between segment: any Segment, and prefix: String?, in run: Run
+        _ label: String, _ kind: Kind, between segment: any Segment, and prefix: String?, hasIPv6: Bool, in run: Run
     ) throws(LabError) {
         namespace = try Namespace(label, in: run)
         self.kind = kind
@@ -41,7 +41,7 @@ package final class Router {
         let site = wan.prefix.address.bytes[2]
         let inner = prefix ?? (kind.translates ? "192.168.\(site).0/24" : "198.19.\(site).0/24")
         // Each uplink of the core has a /48: its first /64 is the uplink, the second the LAN behind it.
-        let inner6 = segment is Core ? "2001:db8:\(String(site, radix: 16)):1::/64" : nil
+        let inner6 = hasIPv6 && segment is Core ? "2001:db8:\(String(site, radix: 16)):1::/64" : nil
         lan = try LAN(label + "-lan", prefix: inner, prefix6: inner6, in: run)
         try lan.plugGateway(namespace, as: "lan0").bringUp()
         if !kind.translates { try segment.route(lan.prefix, via: wan) }

@@ -42,10 +42,14 @@ package final class Trio {
         sites.flatMap { one in sites.filter { $0.name != one.name }.map { (one, $0) } }
     }
 
-    /// - Parameter files: what belongs into each host's root; see `MeshNode`.
-    package init(in lab: Lab, files: String, containers: (Host) throws(LabError) -> [Container]) throws(LabError) {
-        home = try lab.router("home", .portRestricted)
-        office = try lab.router("office", .portRestricted)
+    /// - Parameters:
+    ///   - files: what belongs into each host's root; see `MeshNode`.
+    ///   - hasIPv6: whether beta and gamma have IPv6, by which they reach each other without a relay.
+    package init(
+        in lab: Lab, files: String, hasIPv6: Bool = false, containers: (Host) throws(LabError) -> [Container]
+    ) throws(LabError) {
+        home = try lab.router("home", .portRestricted, hasIPv6: hasIPv6)
+        office = try lab.router("office", .portRestricted, hasIPv6: hasIPv6)
         func site(_ name: String, on segment: any Segment) throws(LabError) -> Site {
             let host = try lab.host(name, on: segment)
             return Site(node: try MeshNode(on: host, files: files), containers: try containers(host))

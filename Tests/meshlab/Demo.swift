@@ -70,7 +70,7 @@ final class Demo {
         screen.say(Screen.picture)
         for (name, site) in [("alpha", nil), ("beta", "home"), ("gamma", "office")] {
             let segment: any Segment =
-                if let site { try lab.router(site, .portRestricted).lan } else { lab.core }
+                if let site { try lab.router(site, .portRestricted, hasIPv6: false).lan } else { lab.core }
             let host = try lab.host(name, on: segment)
             var containers: [Container] = []
             if options.usesDocker {
