@@ -7,6 +7,9 @@ package final class UpcallMailbox: Sendable {
     /// Upcalls that wait at most, and the bytes of the packets in them; more are dropped and counted.
     package static let countLimit = 4096
     package static let byteLimit = 4 << 20
+    /// What strangers' datagrams and packets without a session may take of `countLimit`: upcalls that a session's life depends
+    /// on, and that are raised only once, find room behind a flood of them.
+    package static let replaceableLimit = countLimit / 2
 
     private struct Contents {
         var upcalls: [Upcall] = []
@@ -37,7 +40,8 @@ package final class UpcallMailbox: Sendable {
             let wasEmpty = contents.upcalls.isEmpty
             for upcall in upcalls {
                 let bytes = upcall.byteCount
-                if contents.upcalls.count < Self.countLimit, contents.bytes + bytes <= Self.byteLimit {
+                let limit = upcall.isReplaceable ? Self.replaceableLimit : Self.countLimit
+                if contents.upcalls.count < limit, contents.bytes + bytes <= Self.byteLimit {
                     contents.upcalls.append(upcall)
                     contents.bytes += bytes
                 } else {
@@ -48,5 +52,15 @@ package final class UpcallMailbox: Sendable {
         }
         if isFirst { wakeUp.signal() }
         return refused
+    }
+}
+
+extension Upcall {
+    /// Whether its loss is that of a packet, which its sender repeats.
+    fileprivate var isReplaceable: Bool {
+        switch self {
+        case .datagram, .unsealed: true
+        case .active, .rekeyWanted, .confirmed, .moved, .control: false
+        }
     }
 }

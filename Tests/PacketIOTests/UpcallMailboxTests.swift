@@ -44,4 +44,12 @@ struct UpcallMailboxTests {
         #expect(mailbox.post(Array(repeating: large, count: 100)) == 100 - UpcallMailbox.byteLimit / 60_000)
         #expect(mailbox.post([.active(peer: 0)]) == 0)
     }
+
+    @Test func `a flood of strangers' datagrams leaves room for what sessions depend on`() {
+        let stranger = Upcall.datagram([1], origin: Origin(.relayed(circuit: 1)))
+        let flood = Array(repeating: stranger, count: UpcallMailbox.countLimit)
+        #expect(mailbox.post(flood) == UpcallMailbox.countLimit - UpcallMailbox.replaceableLimit)
+        #expect(mailbox.post([.confirmed(peer: 1, receiver: 2), .active(peer: 1)]) == 0)
+        #expect(mailbox.takeAll().last == .active(peer: 1))
+    }
 }
