@@ -190,6 +190,8 @@ private func markers(_ mesh: VirtualMesh, _ name: String) -> [UInt8] {
         let mesh = VirtualMesh(seed: seed)
         let token = mesh.create("hub", at: "198.18.1.2:20007")
         mesh.lossPercent = 20
+        mesh.duplicatePercent = 20
+        mesh.jitter = .milliseconds(30)
         mesh.join("one", at: "192.168.1.2:20007", behind: "198.18.2.2", with: token)
         mesh.join("two", at: "192.168.1.2:20007", behind: "198.18.3.2", with: token)
         mesh.run(for: .seconds(60))
@@ -240,5 +242,83 @@ private func markers(_ mesh: VirtualMesh, _ name: String) -> [UInt8] {
             if case .pong(token: 5, let roundTripTime, path: _, relay: _) = event { roundTripTime } else { nil }
         }
         #expect(pong?.first.map { $0 >= .milliseconds(20) && $0 <= .milliseconds(60) } == true)
+    }
+
+    @Test func `a host joins through any member while the issuer is down`() throws {
+        let mesh = VirtualMesh()
+        let first = mesh.create("hub", at: "198.18.1.2:20007")
+        mesh.join("middle", at: "198.18.2.2:20007", with: first)
+        mesh.run(for: .seconds(2))
+        // The middle node learns that strangers reach it when one does.
+        mesh.join("other", at: "198.18.3.2:20007", with: first)
+        mesh.run(for: .seconds(2))
+        mesh.with("other") { node, now in
+            if let number = node.peer(named: "middle") { node.ping(number, token: 1, at: now) }
+        }
+        mesh.run(for: .seconds(5))
+        let token = mesh.invite(from: "hub", uses: 5)
+        #expect(try #require(token).bootstrap.map(\.name.description).contains("middle"))
+        mesh.cut("hub", true)
+        mesh.join("late", at: "192.168.1.2:20007", behind: "198.18.4.2", with: token)
+        mesh.run(for: .seconds(3))
+        #expect(mesh.hosts["late"]?.node.isReady == true)
+        mesh.sendPacket(from: "late", to: "other", marker: 9)
+        mesh.run(for: .seconds(1))
+        #expect(markers(mesh, "other").last == 9)
+    }
+
+    @Test func `a certificate is renewed before it ends, by a node that may issue, and traffic goes on`() throws {
+        let mesh = threeHosts()
+        let before = try #require(mesh.hosts["one"]?.node.identity.certificate)
+        mesh.sendPacket(from: "one", to: "two", marker: 1)
+        mesh.run(for: .seconds(5))
+        mesh.skipCalendar(.seconds(300 * 86_400))
+        mesh.run(for: .seconds(1300))
+        let after = try #require(mesh.hosts["one"]?.node.identity.certificate)
+        #expect(after.expiry > before.expiry)
+        #expect(after.issuedAt == before.issuedAt, "who came first stays who came first")
+        #expect(mesh.hosts["one"]?.saved.contains(.identity) == true)
+        mesh.skipCalendar(.seconds(100 * 86_400))
+        mesh.run(for: .seconds(60))
+        mesh.sendPacket(from: "one", to: "two", marker: 2)
+        mesh.run(for: .seconds(1))
+        #expect(markers(mesh, "two") == [1, 2], "past the end of the first certificates")
+    }
+
+    @Test func `a certificate that ended is not accepted any more`() throws {
+        let mesh = threeHosts()
+        mesh.cut("two", true)
+        mesh.skipCalendar(.seconds(370 * 86_400))
+        mesh.run(for: .seconds(30))
+        #expect(mesh.hosts["hub"]?.node.peerStatuses.contains { $0.name == "two" } == false)
+        #expect(mesh.hosts["hub"]?.saved.contains { if case .forgetRecord = $0 { true } else { false } } == true)
+    }
+
+    @Test func `two hosts that draw one subnet settle it by themselves`() throws {
+        let mesh = VirtualMesh()
+        _ = mesh.create("hub", at: "198.18.1.2:20007")
+        var token: JoinToken?
+        mesh.with("hub") { node, now in
+            var terms = Issuer.InviteTerms()
+            terms.uses = 8
+            terms.pool = IPPrefix("10.200.0.0/22")
+            token = try? node.invite(on: terms, at: now)
+        }
+        for index in 0..<4 {
+            mesh.join("n\(index)", at: "198.18.\(10 + index).2:20007", with: token)
+            mesh.run(for: .seconds(5))
+        }
+        let subnets = (0..<4).compactMap { mesh.hosts["n\($0)"]?.node.identity.certificate.subnet }
+        #expect(Set(subnets).count == 4)
+        #expect((0..<4).allSatisfy { mesh.hosts["n\($0)"]?.node.isReady == true })
+        for index in 1..<4 {
+            mesh.sendPacket(from: "n0", to: "n\(index)", marker: UInt8(index))
+            mesh.run(for: .seconds(1))
+            #expect(markers(mesh, "n\(index)") == [UInt8(index)])
+        }
+        // A fifth finds no room, and says so.
+        mesh.join("n4", at: "198.18.20.2:20007", with: token)
+        mesh.run(for: .seconds(5))
+        #expect(mesh.hosts["n4"]?.node.isReady == false)
     }
 }

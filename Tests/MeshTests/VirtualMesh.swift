@@ -41,6 +41,11 @@ final class VirtualMesh {
     private(set) var captured: [[UInt8]] = []
     var delay: Duration = .milliseconds(10)
     var lossPercent = 0
+    var duplicatePercent = 0
+    /// Added to `delay` at random, so that datagrams overtake each other.
+    var jitter: Duration = .zero
+    /// How far the wall clocks have run beyond the time that passed.
+    private var wallLead: Duration = .zero
     /// For identities and seeds.
     var keys: SecureRandom
     private var blocked: Set<Set<String>> = []
@@ -160,7 +165,13 @@ final class VirtualMesh {
         now = end
     }
 
-    var unixTime: Duration { Self.unixTime + .nanoseconds(Int64(now.nanoseconds)) }
+    var unixTime: Duration { Self.unixTime + wallLead + .nanoseconds(Int64(now.nanoseconds)) }
+
+    /// Sets every host's calendar forward, without letting the monotonic clocks run.
+    func skipCalendar(_ duration: Duration) {
+        wallLead += duration
+        for name in hosts.keys.sorted() { with(name) { $0.setWallClock(unixTime: unixTime, at: $1) } }
+    }
     var wallTime: WallTime { WallTime(seconds: UInt64(unixTime.components.seconds)) }
 
     // MARK: steps
@@ -203,8 +214,13 @@ final class VirtualMesh {
     private func launch(_ bytes: [UInt8], from source: Endpoint, to target: Endpoint) {
         captured.append(bytes)
         if Int.random(in: 0..<100, using: &lottery) < lossPercent { return }
-        order += 1
-        flights.append(Flight(arrivesAt: now + delay, order: order, source: source, target: target, bytes: bytes))
+        let copies = Int.random(in: 0..<100, using: &lottery) < duplicatePercent ? 2 : 1
+        for _ in 0..<copies {
+            order += 1
+            let extra = Duration.nanoseconds(Int64.random(in: 0...jitter.nanoseconds, using: &lottery))
+            flights.append(
+                Flight(arrivesAt: now + delay + extra, order: order, source: source, target: target, bytes: bytes))
+        }
     }
 
     private func deliverArrivals() {
