@@ -34,6 +34,7 @@ final class Machine: Place {
         // Without an identity systemd takes every boot for the first one and asks questions.
         let identity = try Command(["cat", "/proc/sys/kernel/random/uuid"]).run().filter { $0 != "-" }
         try Files.write(identity, to: folder + "/upper/etc/machine-id")
+        try openDevice()
         try boot()
     }
 
@@ -102,12 +103,23 @@ final class Machine: Place {
         try wait(for: "the system bus of \(label)", within: .seconds(20)) { () throws(LabError) in
             try result(of: "systemctl", "is-system-running", "--wait").output == "running\n"
         }
-        // The device with the mode that udev gives it on a real machine; there is no udev in here.
-        try Command(
-            ["nsenter", "--target", "\(firstProcess)", "--mount", "--pid", "--"] + [
-                "sh", "-ec", "rm -f /dev/net/tun; mknod -m 666 /dev/net/tun c 10 200",
-            ]
-        ).run()
+    }
+
+    /// Gives the machine's own /dev/net/tun the mode that udev gives it on a real one; there is no udev in here.
+    private func openDevice() throws(LabError) {
+        let units = folder + "/upper/etc/systemd/system"
+        try Files.makeFolder(units + "/sysinit.target.d")
+        try Files.write("[Unit]\nWants=tun-mode.service\n", to: units + "/sysinit.target.d/tun-mode.conf")
+        try Files.write(
+            """
+            [Unit]
+            DefaultDependencies=no
+            Before=sysinit.target
+            [Service]
+            Type=oneshot
+            ExecStart=/bin/chmod 666 /dev/net/tun
+
+            """, to: units + "/tun-mode.service")
     }
 
     private func entering(_ namespaces: String...) -> [String] {
