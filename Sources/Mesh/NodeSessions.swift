@@ -140,8 +140,10 @@ extension Node {
                 limits: presharedKey == nil ? .kubeMesh : .wireGuard)
         else { return nil }
         areTablesStale = true
+        let isLeading = presharedKey == nil && identity.tunnelKey.publicKey < key
         return peers.insert(key: key) { number in
-            Peer(number: number, tunnelKey: key, role: role, name: name, tunnel: tunnel)
+            Peer(
+                number: number, tunnelKey: key, role: role, name: name, tunnel: tunnel, isLeading: isLeading)
         }
     }
 

@@ -35,7 +35,7 @@ struct Peer {
     /// The certificate's name; before that, how we came to know it.
     var name: String
     var tunnel: Tunnel
-    var paths = PeerPaths()
+    var paths: PeerPaths
     var assembler = FrameAssembler()
     var greeting = Greeting()
     /// Inner sources that the peer may use; empty until its certificate is verified.
@@ -73,12 +73,14 @@ struct Peer {
     /// How the packet threads see the peer; `nil` when that must be made anew.
     var entry: PeerEntry?
 
-    init(number: Int, tunnelKey: Bytes32, role: Role, name: String, tunnel: Tunnel) {
+    /// `isLeading`: of us and this peer, we are the one that does not follow the other's change of path at once.
+    init(number: Int, tunnelKey: Bytes32, role: Role, name: String, tunnel: Tunnel, isLeading: Bool) {
         self.number = number
         self.tunnelKey = tunnelKey
         self.role = role
         self.name = name
         self.tunnel = tunnel
+        paths = PeerPaths(isLeading: isLeading)
     }
 
     var hasSession: Bool { sending != nil }

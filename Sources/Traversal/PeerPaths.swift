@@ -17,7 +17,9 @@ package enum Path: Hashable, Sendable {
 ///
 /// - Whatever works first is used: a session may begin on a relay.
 /// - A direct path is *proven* by a pong that answers our ping along it; then it replaces a relayed one.
-/// - An authenticated packet from another direct endpoint moves a direct path there at once (WireGuard's roaming).
+/// - An authenticated packet along another path of the same kind moves us there: at once on the side that *follows*
+///   (WireGuard's roaming); on the side that *leads* only when a ping along its own path stays unanswered. Otherwise two sides
+///   that chose different paths would follow each other back and forth for ever.
 /// - While packets flow, the path in use is pinged; when three pings in a row stay unanswered it is given up, a direct one
 ///   for the circuit if one stands.
 ///
@@ -59,6 +61,8 @@ package struct PeerPaths: Sendable {
     package static let checkInterval: Duration = .seconds(10)
     package static let checkRetry: Duration = .seconds(1)
     package static let missesUntilGivenUp = 3
+    /// How long the leading side waits for the answer to a ping before it follows the other to another path.
+    package static let doubtTime: Duration = .milliseconds(500)
     private static let outstandingLimit = 64
 
     package private(set) var current: Path?
@@ -73,14 +77,20 @@ package struct PeerPaths: Sendable {
     private var nextCheck: Instant?
     private var misses = 0
     private var isInUse = false
+    private let isLeading: Bool
+    /// Where the peer sends from, while it is asked whether our own path to it still works.
+    private var rival: (path: Path, decideAt: Instant)?
 
-    package init() {}
+    /// `isLeading`: of two nodes exactly one leads. A stock WireGuard peer never pings, so we follow it.
+    package init(isLeading: Bool = false) {
+        self.isLeading = isLeading
+    }
 
     package func statistics(of path: Path) -> Statistics? { statistics[path] }
 
     /// When `advance(to:using:)` next has work to do.
     package var nextDeadline: Instant? {
-        [nextProbe, nextCheck].compactMap { $0 }.min()
+        [nextProbe, nextCheck, rival?.decideAt].compactMap { $0 }.min()
     }
 
     /// Endpoints at which the peer may be reached, best first; the probes start anew when they change.
@@ -111,12 +121,12 @@ package struct PeerPaths: Sendable {
         case (nil, _):
             return use(path, because: .firstHeard, at: now)
         case (.direct(let endpoint)?, .direct(let source)) where endpoint != source:
-            return use(path, because: .roamed, at: now)
+            return follow(path, at: now, using: &random)
         case (.relayed?, .direct):
             // Inbound works; ask whether outbound does.
             return ping(path, at: now, using: &random)
         case (.relayed(let old)?, .relayed(let new)) where old != new:
-            return use(path, because: .roamed, at: now)
+            return follow(path, at: now, using: &random)
         default:
             if path == current { misses = 0 }
             return []
@@ -131,6 +141,7 @@ package struct PeerPaths: Sendable {
         statistics[path] = Statistics(roundTripTime: smoothed, lastHeard: now)
         if path == current {
             misses = 0
+            rival = nil
             nextCheck = isInUse ? now + Self.checkInterval : nil
         }
         guard path.isDirect, current?.isDirect != true else { return [] }
@@ -145,6 +156,7 @@ package struct PeerPaths: Sendable {
     /// The circuit that led to the peer is gone.
     package mutating func circuitClosed(_ identifier: UInt64, at now: Instant) -> [Action] {
         if circuit == identifier { circuit = nil }
+        if rival?.path == .relayed(circuit: identifier) { rival = nil }
         statistics[.relayed(circuit: identifier)] = nil
         guard current == .relayed(circuit: identifier) else { return [] }
         return use(nil, because: .circuitClosed, at: now)
@@ -165,6 +177,7 @@ package struct PeerPaths: Sendable {
         outstanding = [:]
         nextProbe = nil
         nextCheck = nil
+        rival = nil
         misses = 0
     }
 
@@ -177,8 +190,22 @@ package struct PeerPaths: Sendable {
             probeRound += 1
             for endpoint in candidates { actions += ping(.direct(endpoint), at: now, using: &random) }
         }
+        if let rival, rival.decideAt <= now { actions += use(rival.path, because: .roamed, at: now) }
         if let due = nextCheck, due <= now { actions += check(at: now, using: &random) }
         return actions
+    }
+
+    /// The peer sends along another path than we do.
+    private mutating func follow(
+        _ path: Path, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        guard isLeading, let current else { return use(path, because: .roamed, at: now) }
+        guard rival == nil else {
+            rival?.path = path
+            return []
+        }
+        rival = (path, now + Self.doubtTime)
+        return ping(current, at: now, using: &random)
     }
 
     private mutating func check(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
@@ -199,6 +226,7 @@ package struct PeerPaths: Sendable {
         current = path
         currentSince = now
         misses = 0
+        rival = nil
         nextCheck = path != nil && isInUse ? now + Self.checkInterval : nil
         if path?.isDirect == true {
             nextProbe = nil

@@ -104,4 +104,44 @@ import Wire
         #expect(closed == [.use(nil, reason: .circuitClosed)])
         #expect(paths.current == nil && paths.circuit == nil)
     }
+
+    @Test mutating func `the leading side stays on a path that still answers, and leaves one that does not`() throws {
+        paths = PeerPaths(isLeading: true)
+        _ = paths.heard(along: Self.home, at: .zero, using: &random)
+        let doubt = paths.heard(along: Self.away, at: .zero + .seconds(1), using: &random)
+        guard case .ping(Self.home, let nonce)? = doubt.first else {
+            Issue.record("no ping: \(doubt)")
+            return
+        }
+        _ = paths.pong(nonce: nonce, along: Self.home, at: .zero + .milliseconds(1040))
+        #expect(paths.current == Self.home)
+        #expect(paths.nextDeadline == nil)
+
+        let again = paths.heard(along: Self.away, at: .zero + .seconds(2), using: &random)
+        #expect(again.count == 1)
+        let deadline = try #require(paths.nextDeadline)
+        #expect(deadline == Instant.zero + (.seconds(2) + PeerPaths.doubtTime))
+        let moved = paths.advance(to: deadline, using: &random)
+        #expect(moved == [.use(Self.away, reason: .roamed)])
+    }
+
+    @Test mutating func `two sides that chose different paths agree instead of swapping for ever`() {
+        var leader = PeerPaths(isLeading: true)
+        var follower = PeerPaths(isLeading: false)
+        _ = leader.heard(along: Self.home, at: .zero, using: &random)
+        _ = follower.heard(along: Self.away, at: .zero, using: &random)
+        var now = Instant.zero
+        for _ in 0..<20 {
+            now = now + .seconds(1)
+            let (leaderSends, followerSends) = (leader.current, follower.current)
+            if let path = followerSends {
+                for case .ping(let path, let nonce) in leader.heard(along: path, at: now, using: &random) {
+                    _ = leader.pong(nonce: nonce, along: path, at: now + .milliseconds(20))
+                }
+            }
+            if let path = leaderSends { _ = follower.heard(along: path, at: now, using: &random) }
+        }
+        #expect(leader.current == Self.home)
+        #expect(follower.current == Self.home)
+    }
 }
