@@ -28,9 +28,12 @@ struct Directory: Sendable {
         nodesByPrefix[prefix].flatMap { entries[$0]?.record.number }
     }
 
-    /// Takes a verified record unless a newer one, or the same, is here. Whether it was taken.
+    /// Takes a verified record, of the newest certificate of its node, unless a newer one, or the same, is here. A record of
+    /// another certificate gives way whatever its number says. Whether it was taken.
     mutating func merge(_ record: NodeRecord, encoded: [UInt8]) -> Bool {
-        if let known = entries[record.nodeID], !record.supersedes(known.record) { return false }
+        if let known = entries[record.nodeID], known.record.chain == record.chain, !record.supersedes(known.record) {
+            return false
+        }
         entries[record.nodeID] = Entry(record: record, encoded: encoded)
         nodesByPrefix[record.nodeID.bytes.leadingUInt64] = record.nodeID
         return true

@@ -92,7 +92,10 @@ extension Node {
             events(.refused(source: peer.name, reason: refusal.reason))
             send(.refusal(reason: refusal.reason, takenSubnets: refusal.takenSubnets), to: number, at: now)
             return
-        case .success(let record): become(record, number, at: now)
+        case .success(let record):
+            // The record may have shown that another node owns this tunnel key.
+            guard peers[number] != nil else { return }
+            become(record, number, at: now)
         }
         let restarted = peer.greeting.received.map { $0 != hello.bootID } ?? false
         let isNew = peer.greeting.received != hello.bootID

@@ -70,21 +70,47 @@ extension Node {
         } catch {
             return .failure(AdmissionRefusal(reason: "its record cannot be read: \(error)"))
         }
+        if isKnown(record, encoded) { return .success(record) }
         do {
             outcome = try registry.insert(record, now: wallTime(at: now))
         } catch {
             return .failure(AdmissionRefusal(reason: "\(error)"))
         }
         carryOut(outcome.changes, at: now)
+        // The registry judged the node's newest certificate; only what that one gives counts, not what an earlier one gave.
+        let isNewest = registry.chain(of: record.nodeID) == record.chain
         switch outcome.admission {
-        case .admitted: return .success(record)
+        case .admitted where isNewest: return .success(record)
+        case .admitted: return .failure(AdmissionRefusal(reason: "it has shown a later certificate than this one"))
         case .refused(let refusal):
-            var answer = AdmissionRefusal(reason: "\(refusal)")
-            if case .prefixTaken = refusal {
-                answer.takenSubnets = Array(registry.takenSubnets.sorted().prefix(Self.takenSubnetsLimit))
-            }
+            let answer = explained(refusal)
+            if isNewest { expel(record.nodeID, answer, at: now) }
             return .failure(answer)
         }
+    }
+
+    /// Whether these very bytes were verified before and still count: most of what a flood brings.
+    private func isKnown(_ record: NodeRecord, _ encoded: [UInt8]) -> Bool {
+        directory.entry(of: record.nodeID)?.encoded == encoded && registry.isAdmitted(record.nodeID)
+            && registry.chain(of: record.nodeID) == record.chain
+    }
+
+    private func explained(_ refusal: Registry.Refusal) -> AdmissionRefusal {
+        var answer = AdmissionRefusal(reason: "\(refusal)")
+        if case .prefixTaken = refusal {
+            answer.takenSubnets = Array(registry.takenSubnets.sorted().prefix(Self.takenSubnetsLimit))
+        }
+        return answer
+    }
+
+    /// A node that counted does no longer: it is told, and loses its routes, its session and its place on disk.
+    private mutating func expel(_ node: NodeID, _ refusal: AdmissionRefusal, at now: Instant) {
+        if let number = peers.number(ofNode: node) {
+            events(.refused(source: name(of: number), reason: refusal.reason))
+            send(.refusal(reason: refusal.reason, takenSubnets: refusal.takenSubnets), to: number, at: now)
+            removePeer(number, at: now)
+        }
+        if directory.entry(of: node) != nil { actions.append(.save(.forgetRecord(node: node))) }
     }
 
     /// Nodes that lost or regained their place because of somebody else's certificate.
@@ -95,18 +121,19 @@ extension Node {
                 continue
             }
             areRoutesStale = true
-            guard change.admission != .admitted else {
-                if let entry = directory.entry(of: change.node) {
+            switch change.admission {
+            case .admitted:
+                // Without a record of the certificate that counts, the next digest brings it.
+                if let entry = directory.entry(of: change.node),
+                    registry.chain(of: change.node) == entry.record.chain
+                {
                     place(entry.record, entry.encoded, from: nil, at: now)
                 }
-                continue
+            case .refused(let refusal): expel(change.node, explained(refusal), at: now)
+            case nil:
+                expel(change.node, AdmissionRefusal(reason: "its certificate ended or was revoked"), at: now)
+                directory.remove(change.node)
             }
-            if change.admission == nil { directory.remove(change.node) }
-            if let number = peers.number(ofNode: change.node) {
-                events(.refused(source: name(of: number), reason: "an earlier certificate holds its place"))
-                removePeer(number, at: now)
-            }
-            actions.append(.save(.forgetRecord(node: change.node)))
         }
     }
 
@@ -143,18 +170,21 @@ extension Node {
     /// Makes a record's node a peer and tells the others.
     mutating func place(_ record: NodeRecord, _ encoded: [UInt8], from number: Int?, at now: Instant) {
         let isNew = peers.number(ofNode: record.nodeID) == nil
-        guard let peer = peerNumber(for: record) else { return }
+        guard let peer = peerNumber(for: record, at: now) else { return }
         become(record, peer, at: now)
         if isNew { events(.learned(node: peers[peer]?.name ?? "")) }
         flood(encoded, except: [number, peer], at: now)
         chooseAnchors(at: now)
     }
 
-    /// The peer with a record's tunnel key, made now if there is none; `nil` when there are too many.
-    private mutating func peerNumber(for record: NodeRecord) -> Int? {
+    /// The peer with a record's tunnel key, made now if there is none; `nil` when there are too many, and when the key is
+    /// that of a stock client, which no node has.
+    private mutating func peerNumber(for record: NodeRecord, at now: Instant) -> Int? {
         let certificate = record.chain.certificate
-        if let number = peers.number(ofKey: certificate.tunnelKey) { return number }
-        if let old = peers.number(ofNode: record.nodeID) { removePeer(old, at: .zero) }
+        if let number = peers.number(ofKey: certificate.tunnelKey) {
+            return peers[number]?.isClient == true ? nil : number
+        }
+        if let old = peers.number(ofNode: record.nodeID) { removePeer(old, at: now) }
         guard peers.count < configuration.peerLimit,
             let number = insertPeer(
                 key: certificate.tunnelKey, role: .bootstrap, name: certificate.name.description)
@@ -164,8 +194,9 @@ extension Node {
 
     /// A peer is the node of a verified record from now on.
     mutating func become(_ record: NodeRecord, _ number: Int, at now: Instant) {
+        guard let peer = peers[number] else { return }
         let certificate = record.chain.certificate
-        if peers[number]?.nodeID != record.nodeID {
+        if peer.nodeID != record.nodeID {
             peers.identify(number, as: record.nodeID)
             peers[number]?.role = .node(record.nodeID)
             deadlines.remove(.unverified(number))
@@ -173,7 +204,7 @@ extension Node {
         peers[number]?.name = certificate.name.description
         peers[number]?.certificateExpiry = certificate.expiry
         let sources = record.prefixes(in: identity.mesh.plan)
-        if peers[number]?.sources != sources {
+        if peer.sources != sources {
             peers[number]?.sources = sources
             touch(number)
         }

@@ -32,7 +32,8 @@ extension Node {
     private mutating func relearn(_ encoded: [UInt8], at now: Instant) {
         guard let record = try? NodeRecord(parsing: encoded),
             let outcome = try? registry.insert(record, now: wallTime(at: now)), outcome.admission == .admitted,
-            record.nodeID != identity.nodeID, directory.merge(record, encoded: encoded)
+            registry.chain(of: record.nodeID) == record.chain, record.nodeID != identity.nodeID,
+            directory.merge(record, encoded: encoded)
         else { return }
         carryOut(outcome.changes, at: now)
         place(record, encoded, from: nil, at: now)

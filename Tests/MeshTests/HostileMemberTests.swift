@@ -1,0 +1,93 @@
+import Crypto
+import Datapath
+import Identity
+import Mesh
+import SansIO
+import Testing
+import Traversal
+import Wire
+
+/// What a member may try that has a valid certificate, its invite's key and the mesh secret.
+@Suite struct HostileMemberTests {
+    private let mesh = VirtualMesh()
+    private static let address = Endpoint(.v4(IPv4Address(198, 18, 3, 2)), port: 20007)
+
+    init() {
+        let token = mesh.create("hub", at: "198.18.1.2:20007")
+        mesh.join("victim", at: "198.18.2.2:20007", with: token)
+        mesh.run(for: .seconds(2))
+        mesh.join("mallory", at: "\(Self.address)", with: token)
+        mesh.run(for: .seconds(2))
+    }
+
+    // MARK: other people's addresses
+
+    @Test func `a certificate that a later one replaced gives no prefix, whatever its record's number`() throws {
+        var mallory = try #require(mesh.hosts["mallory"]?.node.identity)
+        let own = mallory.certificate.subnet
+        let theirs = try #require(mesh.hosts["victim"]?.node.identity.certificate.subnet)
+        try take(theirs, &mallory)
+        let hijack = record(of: mallory, number: 1000)
+        try take(own, &mallory)
+        tellHub([record(of: mallory, number: 500)])
+        #expect(subnetsAtHub("mallory") == [own])
+        tellHub([hijack])
+        #expect(subnetsAtHub("mallory") == [own])
+        #expect(subnetsAtHub("victim") == [theirs])
+    }
+
+    @Test func `a new certificate takes away the prefix of the old one, whatever its record's number`() throws {
+        var mallory = try #require(mesh.hosts["mallory"]?.node.identity)
+        try take(700, &mallory)
+        tellHub([record(of: mallory, number: 1000)])
+        #expect(subnetsAtHub("mallory") == [700])
+        try take(800, &mallory)
+        tellHub([record(of: mallory, number: 500)])
+        #expect(subnetsAtHub("mallory") == [800])
+    }
+
+    @Test func `who asks for another's prefix loses its own place, and gets it back with an honest certificate`() throws
+    {
+        var mallory = try #require(mesh.hosts["mallory"]?.node.identity)
+        let own = mallory.certificate.subnet
+        let theirs = try #require(mesh.hosts["victim"]?.node.identity.certificate.subnet)
+        try take(theirs, &mallory)
+        tellHub([record(of: mallory, number: 1000)])
+        #expect(subnetsAtHub("mallory") == [])
+        #expect(subnetsAtHub("victim") == [theirs])
+        try take(own, &mallory)
+        tellHub([record(of: mallory, number: 1001)], from: "victim")
+        #expect(subnetsAtHub("mallory") == [own])
+    }
+
+    // MARK: steps
+
+    /// Issues `identity` a certificate for a subnet of its choice, as the holder of an invite's key can.
+    private func take(_ subnet: UInt16, _ identity: inout NodeIdentity) throws {
+        let others = Set(identity.mesh.plan.nodeSubnets).subtracting([subnet])
+        let chain = try #require(identity.reissued(at: mesh.wallTime, lifetime: .seconds(86_400), avoiding: others))
+        #expect(chain.certificate.subnet == subnet)
+        let isAdopted = identity.adopt(chain)
+        #expect(isAdopted)
+    }
+
+    private func record(of identity: NodeIdentity, number: UInt64) -> [UInt8] {
+        identity.record(number: number, wallTime: mesh.wallTime, abilities: [], candidates: [Self.address]).encoded
+    }
+
+    private func tellHub(_ records: [[UInt8]], from sender: String = "mallory") {
+        mesh.with("hub") { node, now in
+            guard let number = node.peer(named: sender) else { return }
+            let frames = records.map { ControlFrame.records([$0]).encoded }
+            node.receive(
+                frames.map { .control(frame: $0, peer: number, origin: Origin(.direct(Self.address))) }, at: now)
+        }
+    }
+
+    /// The subnets that the hub takes packets of a node from.
+    private func subnetsAtHub(_ name: String) -> [UInt16] {
+        guard let node = mesh.hosts["hub"]?.node else { return [] }
+        let prefixes = node.peerStatuses.first { $0.name == name }?.prefixes ?? []
+        return prefixes.filter(\.isIPv4).compactMap { node.identity.mesh.plan.subnet(of: $0.address) }
+    }
+}
