@@ -194,13 +194,17 @@ extension Node {
         peers[number]?.initiationCount = 0
         peers[number]?.relaysTried = []
         touch(number)
-        guard isFirst else { return }
         if peers[number]?.isClient == true {
-            events(.connected(peer: name(of: number), path: peers[number]?.paths.current))
+            if isFirst { events(.connected(peer: name(of: number), path: peers[number]?.paths.current)) }
             return
         }
-        // Who has yet to show a certificate introduces itself first, and learns nothing of us before.
-        if peers[number]?.isUnverified == false { greet(number, at: now) }
+        // Who has yet to show a certificate introduces itself first, and learns nothing of us before. On later sessions too:
+        // the peer may have lost what it knew of us.
+        if peers[number]?.isUnverified == false {
+            peers[number]?.greeting.sentCount = 0
+            greet(number, at: now)
+        }
+        guard isFirst else { return }
         for token in peers[number]?.pingsWaiting ?? [] { ping(number, token: token, at: now) }
         peers[number]?.pingsWaiting = []
     }

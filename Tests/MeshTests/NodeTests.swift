@@ -120,6 +120,19 @@ private func markers(_ mesh: VirtualMesh, _ name: String) -> [UInt8] {
         #expect(markers(mesh, "one").last == 3)
     }
 
+    @Test func `a node that lost all it knew of its peers is told again when they make a new session`() throws {
+        let mesh = threeHosts()
+        let before = try #require(mesh.hosts["hub"])
+        mesh.remove("hub")
+        mesh.run(for: .milliseconds(200))
+        mesh.add("hub", before.node.identity, before.address, outside: nil)
+        mesh.run(for: .seconds(60))
+        #expect(mesh.hosts["hub"]?.node.peerStatuses.map(\.name) == ["one", "two"])
+        mesh.sendPacket(from: "one", to: "hub", marker: 5)
+        mesh.run(for: .seconds(1))
+        #expect(markers(mesh, "hub") == [5])
+    }
+
     @Test func `when the relay starts anew, hosts that depend on it find each other again`() throws {
         let mesh = threeHosts()
         mesh.block("one", "two")
