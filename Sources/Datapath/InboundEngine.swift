@@ -16,7 +16,8 @@ package struct InboundEngine: ~Copyable {
     private static let datagramRate = 20_000
     private static let datagramBurst = 2_000
     private static let upcallLimit = 512
-    /// How often one peer may be reported as moved.
+    /// How often one peer may be reported as moved to the same place. Another place is reported at once: the answer to the
+    /// very next packet depends on it.
     private static let movedInterval: Duration = .seconds(1)
 
     /// What arrived on one session since the last note.
@@ -44,7 +45,7 @@ package struct InboundEngine: ~Copyable {
     private var session: Tables.Session?
     private var arrivals = Arrivals()
     private var origin = Origin(.relayed(circuit: 0))
-    private var movedReports: [Int: Instant] = [:]
+    private var movedReports: [Int: (origin: Origin, at: Instant)] = [:]
 
     /// `mergesUDP` where the TUN takes UDP super-packets.
     package init(drops: DropCounters, mergesUDP: Bool, now: Instant) {
@@ -249,8 +250,8 @@ package struct InboundEngine: ~Copyable {
     }
 
     private mutating func reportMoved(_ peer: PeerEntry, at now: Instant) {
-        if let last = movedReports[peer.index], now < last + Self.movedInterval { return }
-        movedReports[peer.index] = now
+        if let last = movedReports[peer.index], last.origin == origin, now < last.at + Self.movedInterval { return }
+        movedReports[peer.index] = (origin, now)
         report(.moved(peer: peer.index, to: origin))
     }
 

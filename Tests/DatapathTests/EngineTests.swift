@@ -158,19 +158,21 @@ struct EngineTests {
         #expect(node2.inboundDrops[.replayed] == 1)
     }
 
-    @Test func `an authentic message from elsewhere reports that the peer has moved, at most once a second`() {
+    @Test func `an authentic message from elsewhere reports that the peer has moved, each place at most once a second`()
+    {
         let (node1, node2) = (node1(), node2())
-        let elsewhere = Endpoint("203.0.113.5:9")!
-        func moved(at now: Instant) -> [Upcall] {
+        func moved(to endpoint: Endpoint, at now: Instant) -> [Upcall] {
             let datagram = node1.send(TestPacket(payload: [1]).bytes, at: now).datagrams[0]
-            return node2.receive(datagram, from: elsewhere, at: now).upcalls.filter {
+            return node2.receive(datagram, from: endpoint, at: now).upcalls.filter {
                 if case .moved = $0 { true } else { false }
             }
         }
-        let expected = Upcall.moved(peer: 7, to: Origin(.direct(elsewhere)))
-        #expect(moved(at: now) == [expected])
-        #expect(moved(at: now + .milliseconds(999)).isEmpty)
-        #expect(moved(at: now + .milliseconds(1000)) == [expected])
+        let places = [Endpoint("203.0.113.5:9")!, Endpoint("203.0.113.5:10")!]
+        let expected = places.map { Upcall.moved(peer: 7, to: Origin(.direct($0))) }
+        #expect(moved(to: places[0], at: now) == [expected[0]])
+        #expect(moved(to: places[0], at: now + .milliseconds(999)).isEmpty)
+        #expect(moved(to: places[0], at: now + .milliseconds(1000)) == [expected[0]])
+        #expect(moved(to: places[1], at: now + .milliseconds(1001)) == [expected[1]])
     }
 
     @Test func `a session is used until it expires, and renewal is asked for once`() {

@@ -46,7 +46,8 @@ struct FaultTests {
             try trio.beta.host.uplink.takeDown()
             #expect(try !trio.beta.containers[0].canPing(address, within: 1))
             try trio.beta.host.bringUp(trio.beta.host.uplink)
-            #expect(try trio.beta.containers[0].timeToFirstAnswer(from: address, within: 20) > 0)
+            let outage = try trio.beta.containers[0].timeToFirstAnswer(from: address, within: 20)
+            print("answered \(outage) ms after the uplink was back")
         }
     }
 
@@ -54,8 +55,8 @@ struct FaultTests {
         try Lab.withMesh { _, trio in
             #expect(try trio.beta.containers[0].canPing(try trio.gamma.address()))
             try trio.home.rebind()
-            let address = try trio.gamma.address()
-            #expect(try trio.beta.containers[0].timeToFirstAnswer(from: address, within: 30) > 0)
+            let outage = try trio.beta.containers[0].timeToFirstAnswer(from: try trio.gamma.address(), within: 30)
+            print("answered \(outage) ms after the NAT forgot")
             #expect(try trio.gamma.containers[0].canPing(try trio.beta.address(), within: 10))
         }
     }
@@ -81,7 +82,7 @@ struct FaultTests {
 
     @Test func `without root up and the agent are not permitted`() throws {
         try Lab.withLoneHost { _, site in
-            for program in [["meshctl", "up"], ["meshd"]] {
+            for program in [["meshctl", "up"], ["meshd", "--state-directory", "/tmp/\(site.host.run.name)-state"]] {
                 let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
                 let result = try Command(site.host.entry + nobody + program).result(within: .seconds(20))
                 #expect(result.status == Failure.Code.notPermitted.exitCode, "\(program): \(result.errors)")

@@ -6,17 +6,20 @@ let needsRoot = Comment(rawValue: Requirement.reason)
 
 extension Lab {
     /// Three hosts with KubeMesh installed and two bare containers each, on IPv4 and IPv6.
-    func trio(hasIPv6: Bool = false) throws -> Trio {
-        try Trio(in: self, files: MeshNode.builtFiles(for: run), hasIPv6: hasIPv6) { host throws(LabError) in
+    func trio(behind kind: Router.Kind = .portRestricted, hasIPv6: Bool = false) throws -> Trio {
+        try Trio(in: self, files: MeshNode.builtFiles(for: run), behind: kind, hasIPv6: hasIPv6) {
+            host throws(LabError) in
             let bridge = try ContainerBridge(on: host, prefix6: "fd17::/64")
             return [try bridge.container("c1"), try bridge.container("c2")]
         }
     }
 
     /// Such a trio in one mesh, for the time of `body`. If that fails, the end of every agent's log is printed.
-    static func withMesh(hasIPv6: Bool = false, _ body: (Lab, Trio) throws -> Void) throws {
+    static func withMesh(
+        behind kind: Router.Kind = .portRestricted, hasIPv6: Bool = false, _ body: (Lab, Trio) throws -> Void
+    ) throws {
         try Lab.with("host") { lab in
-            let trio = try lab.trio(hasIPv6: hasIPv6)
+            let trio = try lab.trio(behind: kind, hasIPv6: hasIPv6)
             do {
                 try trio.join()
                 try body(lab, trio)

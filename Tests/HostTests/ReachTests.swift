@@ -5,14 +5,13 @@ import Wire
 
 @Suite(.serialized, .enabled(if: Requirement.isMet, needsRoot))
 struct ReachTests {
-    @Test func `containers of every pair answer from the first packet on`() throws {
+    @Test func `the first packet between the containers of every pair is answered, however they are reached`() throws {
         try Lab.withMesh { _, trio in
             for (one, other) in trio.pairs {
                 let address = try other.address()
-                let first = try one.containers[0].timeToFirstAnswer(from: address)
-                print("first answer \(one.name) -> \(other.name): \(first) ms")
-                let lost = 5 - (try one.containers[0].roundTrips(to: address, count: 5).count)
-                #expect(lost == 0, "\(one.name) to \(other.name)")
+                let times = try one.containers[0].roundTrips(to: address, count: 1)
+                print("first packet \(one.name) -> \(other.name) answered after \(times.first ?? .nan) ms")
+                #expect(times.count == 1, "\(one.name) to \(other.name)")
             }
         }
     }
@@ -55,7 +54,7 @@ struct ReachTests {
     }
 
     @Test func `two nodes behind NATs talk through the member that both reach`() throws {
-        try Lab.withMesh { _, trio in
+        try Lab.withMesh(behind: .symmetric) { _, trio in
             let address = try trio.gamma.address()
             #expect(try trio.beta.containers[0].canPing(address))
             let paths = Dictionary(uniqueKeysWithValues: try trio.beta.node.peers().map { ($0.name, $0.path) })

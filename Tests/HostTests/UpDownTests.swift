@@ -8,12 +8,12 @@ struct UpDownTests {
     /// Everything that the agent could change on a host, as text.
     private static let hostState = """
         nft -s list ruleset
-        ip -o link | grep -v ' lo:' | sed 's/ qlen .*//'
+        ip -o link | grep -v ' lo:' | sed -e 's/ qlen .*//' -e 's/^[0-9]*: //'
         ip -o address | sed 's/ valid_lft.*//'
         ip rule; ip -6 rule
         ip route show table all; ip -6 route show table all
         sysctl -a 2>/dev/null | grep '^net[.]' | grep -vE 'nf_conntrack_count|random|stable_secret|[.]stat_'
-        ls /run /etc/kubemesh
+        ls -A /run /etc/kubemesh
         """
 
     @Test func `down leaves the host as up found it, byte for byte`() throws {

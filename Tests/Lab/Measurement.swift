@@ -16,7 +16,7 @@ extension Place {
     /// Milliseconds from the first packet sent until a first answer: pings every 10 ms until one is answered.
     package func timeToFirstAnswer(from address: IPAddress, within seconds: Int = 5) throws(LabError) -> Double {
         let output = try result(
-            of: "ping", "-n", "-c", "\(seconds * 100)", "-i", "0.01", "-w", "\(seconds)", "-W", "1", "\(address)",
+            of: "ping", "-n", "-c", "1", "-i", "0.01", "-w", "\(seconds)", "\(address)",
             within: .seconds(seconds + 10)
         ).output
         let answers = output.split(separator: "\n").compactMap { line -> Double? in

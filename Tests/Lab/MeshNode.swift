@@ -22,6 +22,7 @@ package final class MeshNode {
         if let folder = Requirement.variable("KUBEMESH_BIN") {
             try Files.makeFolder(files + "/usr/sbin")
             try Files.makeFolder(files + "/usr/bin")
+            try Files.makeFolder(files + "/etc/kubemesh")
             try Command(["cp", folder + "/meshd", files + "/usr/sbin/"]).run()
             try Command(["cp", folder + "/meshctl", files + "/usr/bin/"]).run()
         } else if let package = Requirement.variable("KUBEMESH_DEB") {

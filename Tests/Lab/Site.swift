@@ -26,7 +26,7 @@ package struct Site {
     }
 }
 
-/// The main job's topology: alpha is public, beta and gamma are each behind a NAT that lets in only answers, and all
+/// The main job's topology: alpha is public, beta and gamma are each behind a router of their own, and all
 /// have containers with the same addresses.
 package final class Trio {
     package let alpha: Site
@@ -44,12 +44,14 @@ package final class Trio {
 
     /// - Parameters:
     ///   - files: what belongs into each host's root; see `MeshNode`.
+    ///   - kind: what beta and gamma are behind.
     ///   - hasIPv6: whether beta and gamma have IPv6, by which they reach each other without a relay.
     package init(
-        in lab: Lab, files: String, hasIPv6: Bool = false, containers: (Host) throws(LabError) -> [Container]
+        in lab: Lab, files: String, behind kind: Router.Kind = .portRestricted, hasIPv6: Bool = false,
+        containers: (Host) throws(LabError) -> [Container]
     ) throws(LabError) {
-        home = try lab.router("home", .portRestricted, hasIPv6: hasIPv6)
-        office = try lab.router("office", .portRestricted, hasIPv6: hasIPv6)
+        home = try lab.router("home", kind, hasIPv6: hasIPv6)
+        office = try lab.router("office", kind, hasIPv6: hasIPv6)
         func site(_ name: String, on segment: any Segment) throws(LabError) -> Site {
             let host = try lab.host(name, on: segment)
             return Site(node: try MeshNode(on: host, files: files), containers: try containers(host))
