@@ -35,6 +35,8 @@ package enum AgentError: Error, CustomStringConvertible {
     package var failure: Failure {
         switch self {
         case .tun(.notPermitted): Failure(.notPermitted, description)
+        case .system(let error) where ["EACCES", "EPERM"].contains(error.name):
+            Failure(.notPermitted, description, nextStep: "start meshd as root, or let systemd start it")
         case .overlap: Failure(.configuration, description)
         default: Failure(.failed, description)
         }

@@ -29,6 +29,7 @@ struct UpDownTests {
                 #expect(lines(of: after).subtracting(lines(of: before)) == [])
                 #expect(lines(of: before).subtracting(lines(of: after)) == [])
                 #expect(after == before)
+                try site.node.up()
             }
         }
     }
