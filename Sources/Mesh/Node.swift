@@ -88,6 +88,10 @@ package struct Node {
         package var circuitsRefused = 0
         package var tentativeRefused = 0
         package var recordsRefused = 0
+        /// Frames of peers that sent more than they may.
+        package var overBudget = 0
+        /// Refusals beyond those that were reported as events.
+        package var refusalsUnreported = 0
     }
 
     enum DeadlineKey: Hashable {
@@ -120,6 +124,8 @@ package struct Node {
     var relay: RelayServer
     var deadlines = Deadlines<DeadlineKey>()
     var actions: [Action] = []
+    /// Refusals that become events: what a flood makes of them is counted.
+    var refusalReports = TokenBucket(rate: 1, burst: 20, now: .zero)
     var areTablesStale = true
     var areRoutesStale = true
     var routes = RouteTable.empty
@@ -236,6 +242,14 @@ package struct Node {
 
     mutating func events(_ event: NodeEvent) { actions.append(.event(event)) }
 
+    mutating func reportRefusal(of source: String, _ reason: String, at now: Instant) {
+        if refusalReports.take(at: now) {
+            events(.refused(source: source, reason: reason))
+        } else {
+            counters.refusalsUnreported += 1
+        }
+    }
+
     func name(of number: Int) -> String { peers[number]?.name ?? "unknown" }
     func peerNumber(of node: NodeID) -> Int? { peers.number(ofNode: node) }
     func unixTime(at now: Instant) -> Duration { .nanoseconds(Int64(clamping: now.nanoseconds) &+ wallOffset) }
@@ -274,6 +288,7 @@ package struct Node {
         }
         refreshRecord(at: now, force: now - recordSignedAt >= Self.recordRefreshInterval)
         renewIfNeeded(at: now)
+        dropUnansweredCircuits(at: now)
         noteRecent()
     }
 }

@@ -13,6 +13,7 @@ struct LocalCircuit: Equatable, Sendable {
     let peer: Int
     /// What our frames to the relay carry; `nil` while the relay has not confirmed.
     var relayID: UInt64?
+    let since: Instant
 }
 
 /// What one slot of the circuit table is for.
@@ -31,29 +32,34 @@ enum CircuitCloseReason: UInt8 {
 
 // Circuits at their ends: opening, answering, sending along.
 extension Node {
+    /// Circuits that lead to one peer; the oldest that is not in use makes room.
+    static let circuitsPerPeer = 8
+    /// Circuits that one relay may have with us, whoever they lead to.
+    static let circuitsPerRelay = 1024
+    /// How long a circuit may be without its relay's or its target's answer.
+    static let circuitAnswerTime: Duration = .seconds(10)
+
     /// Asks `relay` for a circuit to `peer` whose first frame is `message`.
     mutating func openCircuit(to peer: Int, through relay: Int, carrying message: [UInt8], at now: Instant) {
         guard let target = peers[peer]?.nodeID,
-            let identifier = circuits.insert(.local(LocalCircuit(relay: relay, peer: peer)), using: &random)
+            let identifier = insertCircuit(LocalCircuit(relay: relay, peer: peer, since: now), at: now)
         else { return }
-        peers[peer]?.circuits.append(identifier)
-        peers[peer]?.relaysTried.append(relay)
+        if peers[peer]?.relaysTried.contains(relay) == false { peers[peer]?.relaysTried.append(relay) }
         send(.circuitOpen(replyID: identifier, target: target.bytes, message: message), to: relay, at: now)
     }
 
     mutating func receiveOffer(
         relayID: UInt64, origin: Bytes32, message: [UInt8], from relay: Int, at now: Instant
     ) {
-        guard let peer = peerNumber(of: NodeID(origin)),
-            let identifier = circuits.insert(
-                .local(LocalCircuit(relay: relay, peer: peer, relayID: relayID)), using: &random)
+        guard let peer = peerNumber(of: NodeID(origin)), peer != relay,
+            let identifier = insertCircuit(
+                LocalCircuit(relay: relay, peer: peer, relayID: relayID, since: now), at: now)
         else {
             send(
                 .circuitClosed(identifier: relayID, reason: CircuitCloseReason.notAnswered.rawValue), to: relay, at: now
             )
             return
         }
-        peers[peer]?.circuits.append(identifier)
         areTablesStale = true
         pendingAcceptance = identifier
         receive(message, along: .relayed(circuit: identifier), at: now)
@@ -62,6 +68,21 @@ extension Node {
             pendingAcceptance = nil
             send(.circuitAccept(relayID: relayID, replyID: identifier, message: []), to: relay, at: now)
         }
+    }
+
+    private mutating func insertCircuit(_ circuit: LocalCircuit, at now: Instant) -> UInt64? {
+        guard let peer = peers[circuit.peer], let relay = peers[circuit.relay],
+            relay.carriedCircuitCount < Self.circuitsPerRelay
+        else { return nil }
+        if peer.circuits.count >= Self.circuitsPerPeer,
+            let oldest = peer.circuits.first(where: { peer.paths.current != .relayed(circuit: $0) })
+        {
+            closeCircuit(oldest, at: now)
+        }
+        guard let identifier = circuits.insert(.local(circuit), using: &random) else { return nil }
+        peers[circuit.peer]?.circuits.append(identifier)
+        peers[circuit.relay]?.carriedCircuitCount += 1
+        return identifier
     }
 
     mutating func receiveReady(
@@ -97,6 +118,7 @@ extension Node {
         guard case .local(let circuit)? = circuits[identifier] else { return }
         circuits[identifier] = nil
         areTablesStale = true
+        peers[circuit.relay]?.carriedCircuitCount -= 1
         guard peers[circuit.peer] != nil else { return }
         peers[circuit.peer]?.circuits.removeAll { $0 == identifier }
         let pathActions = peers[circuit.peer]?.paths.circuitClosed(identifier, at: now) ?? []
@@ -113,14 +135,28 @@ extension Node {
     /// Closes the circuits that lead to a peer, telling the relays.
     mutating func closeCircuits(to peer: Int, except kept: UInt64? = nil, at now: Instant) {
         for identifier in peers[peer]?.circuits ?? [] where identifier != kept {
-            guard case .local(let circuit)? = circuits[identifier] else { continue }
-            if let relayID = circuit.relayID {
-                send(
-                    .circuitClosed(identifier: relayID, reason: CircuitCloseReason.replaced.rawValue),
-                    to: circuit.relay,
-                    at: now)
+            closeCircuit(identifier, at: now)
+        }
+    }
+
+    private mutating func closeCircuit(_ identifier: UInt64, at now: Instant) {
+        guard case .local(let circuit)? = circuits[identifier] else { return }
+        if let relayID = circuit.relayID {
+            let reason = CircuitCloseReason.replaced.rawValue
+            send(.circuitClosed(identifier: relayID, reason: reason), to: circuit.relay, at: now)
+        }
+        dropCircuit(identifier, at: now)
+    }
+
+    /// Forgets circuits that a relay of ours, or the target of one that we relay, has not answered: frames get lost.
+    mutating func dropUnansweredCircuits(at now: Instant) {
+        for (identifier, slot) in circuits.entries {
+            if case .local(let circuit) = slot, circuit.relayID == nil, now - circuit.since >= Self.circuitAnswerTime {
+                dropCircuit(identifier, at: now)
             }
-            dropCircuit(identifier, at: now)
+        }
+        for circuit in relay.closeUnanswered(openedBefore: now - Self.circuitAnswerTime) {
+            announceClosed(circuit, except: nil, at: now)
         }
     }
 }
@@ -130,7 +166,7 @@ extension Node {
     mutating func receiveOpen(
         replyID: UInt64, target: Bytes32, message: [UInt8], from opener: Int, at now: Instant
     ) {
-        let outcome = openForwarding(replyID: replyID, target: NodeID(target), from: opener)
+        let outcome = openForwarding(replyID: replyID, target: NodeID(target), from: opener, at: now)
         switch outcome {
         case .success(let (targetPeer, relayID)):
             guard let origin = peers[opener]?.nodeID else { return }
@@ -142,7 +178,7 @@ extension Node {
     }
 
     private mutating func openForwarding(
-        replyID: UInt64, target: NodeID, from opener: Int
+        replyID: UInt64, target: NodeID, from opener: Int, at now: Instant
     ) -> Result<(peer: Int, relayID: UInt64), RelayServer.Refusal> {
         if let refusal = relay.refusal(for: opener) { return .failure(refusal) }
         guard let targetPeer = peerNumber(of: target), targetPeer != opener, peers[targetPeer]?.isMember == true,
@@ -154,7 +190,8 @@ extension Node {
             circuits[openerID] = nil
             return .failure(.tooManyCircuits)
         }
-        relay.open(by: opener, replyID: replyID, relayID: openerID, target: targetPeer, targetRelayID: targetID)
+        relay.open(
+            by: opener, replyID: replyID, relayID: openerID, target: targetPeer, targetRelayID: targetID, at: now)
         return .success((targetPeer, targetID))
     }
 

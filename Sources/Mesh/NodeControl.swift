@@ -46,9 +46,13 @@ extension Node {
     }
 
     private mutating func receiveFromMember(_ frame: ControlFrame, _ number: Int, at now: Instant) {
+        guard peers[number]?.work.take(Self.cost(of: frame), at: now) == true else {
+            counters.overBudget += 1
+            return
+        }
         switch frame {
         case .records(let records):
-            for record in records.prefix(64) { learn(record, from: number, at: now) }
+            for record in records.prefix(Self.recordsPerAnswer) { learn(record, from: number, at: now) }
         case .digest(let digest): answer(digest, from: number, at: now)
         case .recordRequest(let nodes):
             let wanted = nodes.prefix(ControlFrame.digestLimit).compactMap { directory.encoded(beginning: $0) }
@@ -65,6 +69,19 @@ extension Node {
             receiveClosed(identifier, reason: reason, from: number, at: now)
         case .renewal(let payload): receiveRenewal(payload, from: number, at: now)
         case .hello, .refusal, .goodbye, .ping, .pong, .fragment: break
+        }
+    }
+
+    /// What a frame takes of its sender's `Peer.work`, about one for each signature that it makes us check.
+    private static func cost(of frame: ControlFrame) -> Int {
+        switch frame {
+        case .records(let records): max(1, min(records.count, recordsPerAnswer))
+        case .recordRequest(let nodes): max(1, min(nodes.count, ControlFrame.digestLimit))
+        // Answered with many records.
+        case .digest: 16
+        // Signed by us, or carried to a third party.
+        case .renewal, .circuitOpen, .circuitOffer: 4
+        default: 1
         }
     }
 
@@ -85,11 +102,14 @@ extension Node {
     }
 
     private mutating func receive(_ hello: ControlFrame.Hello, from number: Int, at now: Instant) {
-        guard let peer = peers[number] else { return }
+        guard peers[number]?.introductions.take(at: now) == true, let peer = peers[number] else {
+            counters.overBudget += 1
+            return
+        }
         switch admit(hello.record, showing: peer.tunnelKey, at: now) {
         case .failure(let refusal):
             counters.recordsRefused += 1
-            events(.refused(source: peer.name, reason: refusal.reason))
+            reportRefusal(of: peer.name, refusal.reason, at: now)
             send(.refusal(reason: refusal.reason, takenSubnets: refusal.takenSubnets), to: number, at: now)
             return
         case .success(let record):
@@ -152,7 +172,9 @@ extension Node {
     private mutating func receivePong(
         _ nonce: UInt64, _ observed: Endpoint?, from number: Int, along path: Path, at now: Instant
     ) {
-        if let waiting = peers[number]?.awaitedPongs.removeValue(forKey: nonce) {
+        let waiting = peers[number]?.awaitedPongs.removeValue(forKey: nonce)
+        guard waiting != nil || peers[number]?.paths.awaits(nonce) == true else { return }
+        if let waiting {
             events(
                 .pong(
                     token: waiting.token, roundTripTime: now - waiting.sentAt, path: path,
@@ -184,7 +206,12 @@ extension Node {
     // MARK: paths
 
     /// Something authentic came from a peer along `path`.
+    ///
+    /// A circuit counts only for the peer it leads to: what a relay puts into another one is no path.
     mutating func heard(from number: Int, along path: Path, at now: Instant) {
+        if case .relayed(let identifier) = path {
+            guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
+        }
         if case .direct(let endpoint) = path { peers[number]?.lastEndpoint = endpoint }
         let pathActions = peers[number]?.paths.heard(along: path, at: now, using: &random) ?? []
         apply(pathActions, to: number, at: now)
@@ -202,7 +229,11 @@ extension Node {
                 events(
                     .pathChanged(
                         peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
-                if path == nil, peers[number]?.hasSession == true { reconnect(number, at: now) }
+                if path == nil {
+                    // A circuit whose end was not heard of, for the frame that said so was lost, must not be tried for ever.
+                    if reason == .unanswered { closeCircuits(to: number, at: now) }
+                    if peers[number]?.hasSession == true { reconnect(number, at: now) }
+                }
                 if path?.isDirect == true { noteRecent() }
             }
         }

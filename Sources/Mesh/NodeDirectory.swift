@@ -31,6 +31,10 @@ extension Node {
     static let digestInterval: Duration = .seconds(10)
     /// A node's record is signed anew at least this often.
     static let recordRefreshInterval: Duration = .seconds(6 * 3600)
+    /// What others say our address is makes a new record no sooner than this after the last.
+    static let recordInterval: Duration = .seconds(1)
+    static let reflexiveLimit = 4
+    static let reflexiveMemory: Duration = .seconds(600)
     static let takenSubnetsLimit = 500
     /// Records sent in answer to one digest; the next one asks for more.
     static let recordsPerAnswer = 64
@@ -57,7 +61,7 @@ extension Node {
         switch verify(encoded, at: now) {
         case .failure(let refusal):
             counters.recordsRefused += 1
-            events(.refused(source: name(of: number), reason: refusal.reason))
+            reportRefusal(of: name(of: number), refusal.reason, at: now)
         case .success(let record): take(record, encoded: encoded, from: number, at: now)
         }
     }
@@ -106,7 +110,7 @@ extension Node {
     /// A node that counted does no longer: it is told, and loses its routes, its session and its place on disk.
     private mutating func expel(_ node: NodeID, _ refusal: AdmissionRefusal, at now: Instant) {
         if let number = peers.number(ofNode: node) {
-            events(.refused(source: name(of: number), reason: refusal.reason))
+            reportRefusal(of: name(of: number), refusal.reason, at: now)
             send(.refusal(reason: refusal.reason, takenSubnets: refusal.takenSubnets), to: number, at: now)
             removePeer(number, at: now)
         }
@@ -215,11 +219,20 @@ extension Node {
     /// Endpoints to try for a node: what it says of itself, and where it was last seen.
     mutating func setCandidates(of number: Int, at now: Instant) {
         guard let identifier = peers[number]?.nodeID, let record = directory.record(of: identifier) else { return }
-        var candidates = record.candidates
+        var candidates = record.candidates.filter(isDialable)
         if let last = peers[number]?.lastEndpoint, !candidates.contains(last) { candidates.append(last) }
         peers[number]?.candidates = candidates
         peers[number]?.paths.setCandidates(candidates, at: now)
         deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+    }
+
+    /// Whether packets may be sent to an endpoint on somebody else's word: not to many hosts at once, not to ourselves, and
+    /// not into the mesh.
+    private func isDialable(_ endpoint: Endpoint) -> Bool {
+        let plan = identity.mesh.plan
+        return endpoint.port != 0 && endpoint.address.isUnicast && !plan.ipv4Range.contains(endpoint.address)
+            && !plan.ipv6Range.contains(endpoint.address) && !configuration.local.contains(endpoint)
+            && !configuration.advertised.contains(endpoint)
     }
 
     // MARK: our own record
@@ -255,14 +268,19 @@ extension Node {
     }
 
     /// A member told us the address that our packets to it come from.
+    ///
+    /// Each member has one say. When all places are taken, what others said stays until it is old: behind a NAT that gives
+    /// every destination another port, our record would change with every answer otherwise.
     mutating func noteReflexive(_ endpoint: Endpoint, toldBy number: Int, at now: Instant) {
-        guard !configuration.local.contains(endpoint), !configuration.advertised.contains(endpoint),
-            !identity.mesh.plan.ipv4Range.contains(endpoint.address)
-        else { return }
-        reflexive.removeAll { $0.toldBy == number || now - $0.at > .seconds(600) }
-        reflexive.append(Reflexive(endpoint: endpoint, toldBy: number, at: now))
-        if reflexive.count > 4 { reflexive.removeFirst() }
-        refreshRecord(at: now)
+        guard isDialable(endpoint) else { return }
+        reflexive.removeAll { now - $0.at > Self.reflexiveMemory }
+        if let known = reflexive.firstIndex(where: { $0.toldBy == number }) {
+            reflexive[known] = Reflexive(endpoint: endpoint, toldBy: number, at: now)
+        } else if reflexive.count < Self.reflexiveLimit {
+            reflexive.append(Reflexive(endpoint: endpoint, toldBy: number, at: now))
+        }
+        // Sooner than that, the next round of maintenance does it.
+        if now - recordSignedAt >= Self.recordInterval { refreshRecord(at: now) }
     }
 
     // MARK: spreading

@@ -118,8 +118,10 @@ extension Node {
     }
 
     private mutating func insertUnverified(_ key: Bytes32, at now: Instant) -> Int? {
-        let count = peers.all.count { $0.isUnverified }
-        guard count < configuration.tentativeLimit, peers.count < configuration.peerLimit else {
+        makeRoomForUnverified(at: now)
+        guard peers.all.count(where: \.isUnverified) < configuration.tentativeLimit,
+            peers.count < configuration.peerLimit
+        else {
             counters.tentativeRefused += 1
             return nil
         }
@@ -127,6 +129,20 @@ extension Node {
         guard let number = insertPeer(key: key, role: .unverified(until: deadline), name: "unknown") else { return nil }
         deadlines.set(deadline, for: .unverified(number))
         return number
+    }
+
+    /// When all places for strangers are taken, the oldest goes that has not even a session: an initiation shows no
+    /// knowledge of the mesh secret, and whoever has heard of our key can send many.
+    private mutating func makeRoomForUnverified(at now: Instant) {
+        let strangers = peers.all.filter(\.isUnverified)
+        guard strangers.count >= configuration.tentativeLimit else { return }
+        let silent = strangers.filter { !$0.hasSession }
+        let oldest = silent.min { deadline(of: $0) < deadline(of: $1) }
+        if let oldest { removePeer(oldest.number, at: now) }
+    }
+
+    private func deadline(of stranger: Peer) -> Instant {
+        if case .unverified(let deadline) = stranger.role { deadline } else { .distantFuture }
     }
 
     /// Makes a peer. `nil` for a key that no honest party has.
@@ -221,6 +237,7 @@ extension Node {
         events(.unanswered(peer: peer.name, tried: peer.candidates))
         peers[number]?.initiation = nil
         peers[number]?.initiationCount = 0
+        peers[number]?.pingsWaiting = []
         closeCircuits(to: number, at: now)
         if peer.hasSession { endSession(number, at: now) }
         if peer.isAnchor { connect(number, at: now) }

@@ -63,6 +63,12 @@ struct Peer {
     var relaysTried: [Int] = []
     /// Circuits that lead to this peer.
     var circuits: [UInt64] = []
+    /// Circuits that end here and go through this peer.
+    var carriedCircuitCount = 0
+    /// What the peer may make us do. Enough for a directory of thousands at once; a flood ends at a small part of a core.
+    var work = TokenBucket(rate: 500, burst: 4000, now: .zero)
+    /// Hellos, whose sender may have shown no certificate yet.
+    var introductions = TokenBucket(rate: 2, burst: 10, now: .zero)
     var refusal: String?
     /// Tokens of `ping` commands: those that wait for a session, and those that wait for their pong, by nonce.
     var pingsWaiting: [UInt64] = []

@@ -1,3 +1,5 @@
+package import SansIO
+
 /// The relaying side of one node: which circuits run through it, who opened them and how each leg is named.
 ///
 /// A circuit joins two members that both have a tunnel with the relay. Each leg has two identifiers: the *relay identifier*
@@ -37,6 +39,7 @@ package struct RelayServer: Sendable {
     package struct Circuit: Equatable, Sendable {
         package var opener: Leg
         package var target: Leg
+        package let openedAt: Instant
 
         /// The leg that `relayID` names, and the other one.
         package func legs(from relayID: UInt64) -> (from: Leg, to: Leg)? {
@@ -70,10 +73,12 @@ package struct RelayServer: Sendable {
     }
 
     /// Enters a circuit whose opener is ready to receive under `replyID`; the target is still to answer.
-    package mutating func open(by opener: Int, replyID: UInt64, relayID: UInt64, target: Int, targetRelayID: UInt64) {
+    package mutating func open(
+        by opener: Int, replyID: UInt64, relayID: UInt64, target: Int, targetRelayID: UInt64, at now: Instant
+    ) {
         circuits[relayID] = Circuit(
             opener: Leg(peer: opener, relayID: relayID, replyID: replyID),
-            target: Leg(peer: target, relayID: targetRelayID, replyID: nil))
+            target: Leg(peer: target, relayID: targetRelayID, replyID: nil), openedAt: now)
         openerIDs[targetRelayID] = relayID
         openCounts[opener, default: 0] += 1
     }
@@ -108,6 +113,14 @@ package struct RelayServer: Sendable {
     package mutating func removePeer(_ peer: Int) -> [Circuit] {
         circuits.values
             .filter { $0.opener.peer == peer || $0.target.peer == peer }
+            .sorted { $0.opener.relayID < $1.opener.relayID }
+            .compactMap { close($0.opener.relayID, by: nil) }
+    }
+
+    /// Closes circuits whose target has not answered the offer in time, in the order of the openers' identifiers.
+    package mutating func closeUnanswered(openedBefore deadline: Instant) -> [Circuit] {
+        circuits.values
+            .filter { $0.target.replyID == nil && $0.openedAt <= deadline }
             .sorted { $0.opener.relayID < $1.opener.relayID }
             .compactMap { close($0.opener.relayID, by: nil) }
     }

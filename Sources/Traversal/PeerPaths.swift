@@ -19,7 +19,8 @@ package enum Path: Hashable, Sendable {
 /// - A direct path is *proven* by a pong that answers our ping along it; then it replaces a relayed one.
 /// - An authenticated packet along another path of the same kind moves us there: at once on the side that *follows*
 ///   (WireGuard's roaming); on the side that *leads* only when a ping along its own path stays unanswered. Otherwise two sides
-///   that chose different paths would follow each other back and forth for ever.
+///   that chose different paths would follow each other back and forth for ever. A peer whose source changes with every packet
+///   is followed once in `roamingInterval`, so that it does not make us work for each.
 /// - While packets flow, the path in use is pinged; when three pings in a row stay unanswered it is given up, a direct one
 ///   for the circuit if one stands.
 ///
@@ -63,6 +64,9 @@ package struct PeerPaths: Sendable {
     package static let missesUntilGivenUp = 3
     /// How long the leading side waits for the answer to a ping before it follows the other to another path.
     package static let doubtTime: Duration = .milliseconds(500)
+    package static let roamingInterval: Duration = .seconds(1)
+    /// Paths with statistics; the one that was silent longest makes room.
+    package static let statisticsLimit = 2 * candidateLimit
     private static let outstandingLimit = 64
 
     package private(set) var current: Path?
@@ -77,6 +81,7 @@ package struct PeerPaths: Sendable {
     private var nextCheck: Instant?
     private var misses = 0
     private var isInUse = false
+    private var lastFollowedAt: Instant?
     private let isLeading: Bool
     /// Where the peer sends from, while it is asked whether our own path to it still works.
     private var rival: (path: Path, decideAt: Instant)?
@@ -87,6 +92,7 @@ package struct PeerPaths: Sendable {
     }
 
     package func statistics(of path: Path) -> Statistics? { statistics[path] }
+    package var knownPathCount: Int { statistics.count }
 
     /// When `advance(to:using:)` next has work to do.
     package var nextDeadline: Instant? {
@@ -115,7 +121,7 @@ package struct PeerPaths: Sendable {
         along path: Path, at now: Instant, using random: inout some RandomNumberGenerator
     ) -> [Action] {
         statistics[path, default: Statistics(lastHeard: now)].lastHeard = now
-        forgetOldPaths(at: now)
+        forgetOldestPath()
         if case .relayed(let identifier) = path { circuit = identifier }
         switch (current, path) {
         case (nil, _):
@@ -132,6 +138,9 @@ package struct PeerPaths: Sendable {
             return []
         }
     }
+
+    /// Whether a ping with this nonce was sent and not answered yet.
+    package func awaits(_ nonce: UInt64) -> Bool { outstanding[nonce] != nil }
 
     /// A pong came back along `path`; unknown nonces are ignored.
     package mutating func pong(nonce: UInt64, along path: Path, at now: Instant) -> [Action] {
@@ -179,6 +188,7 @@ package struct PeerPaths: Sendable {
         nextCheck = nil
         rival = nil
         misses = 0
+        lastFollowedAt = nil
     }
 
     package mutating func advance(
@@ -199,7 +209,11 @@ package struct PeerPaths: Sendable {
     private mutating func follow(
         _ path: Path, at now: Instant, using random: inout some RandomNumberGenerator
     ) -> [Action] {
-        guard isLeading, let current else { return use(path, because: .roamed, at: now) }
+        guard isLeading, let current else {
+            if let lastFollowedAt, now - lastFollowedAt < Self.roamingInterval { return [] }
+            lastFollowedAt = now
+            return use(path, because: .roamed, at: now)
+        }
         guard rival == nil else {
             rival?.path = path
             return []
@@ -253,8 +267,9 @@ package struct PeerPaths: Sendable {
         return [.ping(path, nonce: nonce)]
     }
 
-    private mutating func forgetOldPaths(at now: Instant) {
-        guard statistics.count > 2 * Self.candidateLimit else { return }
-        statistics = statistics.filter { $0.key == current || now - $0.value.lastHeard < .seconds(60) }
+    private mutating func forgetOldestPath() {
+        guard statistics.count > Self.statisticsLimit else { return }
+        let oldest = statistics.filter { $0.key != current }.min { $0.value.lastHeard < $1.value.lastHeard }
+        if let oldest { statistics[oldest.key] = nil }
     }
 }

@@ -41,6 +41,18 @@ package enum IPAddress: Hashable, Comparable, Sendable {
         }
     }
 
+    /// Whether one other host can have it: not unspecified, loopback, multicast, broadcast or reserved (RFC 6890), and no IPv4
+    /// address in IPv6 form.
+    package var isUnicast: Bool {
+        switch self {
+        case .v4(let address):
+            let first = address.rawValue >> 24
+            return first != 0 && first != 127 && first < 224
+        case .v6(let address):
+            return !(address.high == 0 && address.low <= 1) && address.high >> 56 != 0xff && address.mappedIPv4 == nil
+        }
+    }
+
     /// Four or sixteen bytes in network order; any other count gives `nil`.
     package init?(bytes: [UInt8]) {
         switch bytes.count {

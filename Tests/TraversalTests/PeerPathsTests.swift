@@ -52,6 +52,16 @@ import Wire
         #expect(paths.circuit == 77)
     }
 
+    @Test mutating func `a peer whose source changes with every packet is followed once a second`() {
+        var moves = 0
+        for step in 0..<5000 {
+            let source = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 9, 2)), port: UInt16(1024 + step)))
+            moves += paths.heard(along: source, at: .zero + .milliseconds(step), using: &random).count
+        }
+        #expect(moves == 6, "the first path, and one move for each second begun")
+        #expect(paths.knownPathCount <= PeerPaths.statisticsLimit)
+    }
+
     @Test mutating func `a direct path in use that stops answering is given up for the circuit`() throws {
         _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
         paths.setCandidates([Self.candidate], at: .zero)

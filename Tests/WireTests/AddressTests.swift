@@ -3,6 +3,15 @@ import Wire
 
 @Suite struct AddressTests {
     @Test(arguments: [
+        ("198.18.1.2", true), ("10.0.0.1", true), ("0.0.0.0", false), ("0.1.2.3", false), ("127.0.0.1", false),
+        ("223.255.255.255", true), ("224.0.0.1", false), ("240.0.0.1", false), ("255.255.255.255", false),
+        ("2001:db8::1", true), ("fd00::1", true), ("::", false), ("::1", false), ("ff02::1", false),
+        ("::ffff:198.18.1.2", false),
+    ]) func `an address of one other host is told from the rest`(_ text: String, _ isUnicast: Bool) throws {
+        #expect(try #require(IPAddress(text)).isUnicast == isUnicast)
+    }
+
+    @Test(arguments: [
         ("::", "::"), ("::1", "::1"), ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
         ("2001:DB8::0001", "2001:db8::1"), ("fd00:1:2:3:4:5:6:7", "fd00:1:2:3:4:5:6:7"),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.1"), ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"),
