@@ -153,11 +153,16 @@ extension Node {
             bootstrap: bootstrapNodes)
     }
 
+    /// Other nodes that a token names at least, if there are so many, whether or not strangers are known to reach them.
+    private static let bootstrapOthers = 2
+
     /// Where a newcomer finds the mesh: here, and at nodes that strangers can reach.
     private var bootstrapNodes: [JoinToken.Bootstrap] {
         let own = JoinToken.Bootstrap(
             name: identity.name, tunnelKey: identity.tunnelKey.publicKey, endpoints: ownCandidates)
-        let others = directory.all.filter { $0.record.abilities.contains(.reachable) }.map { entry in
+        let reachable = directory.all.filter { $0.record.abilities.contains(.reachable) }
+        let unproven = directory.all.filter { !$0.record.abilities.contains(.reachable) }
+        let others = (reachable + unproven.prefix(max(0, Self.bootstrapOthers - reachable.count))).map { entry in
             JoinToken.Bootstrap(
                 name: entry.record.chain.certificate.name, tunnelKey: entry.record.chain.certificate.tunnelKey,
                 endpoints: entry.record.candidates)

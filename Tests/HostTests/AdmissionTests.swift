@@ -36,11 +36,9 @@ struct AdmissionTests {
     }
 
     @Test func `a host joins through another member while the issuer is down`() throws {
-        try Lab.with("host") { lab in
-            let files = try MeshNode.builtFiles(for: lab.run)
-            let nodes = try ["one", "two", "three"].map { try MeshNode(on: lab.host($0, on: lab.core), files: files) }
+        try Lab.withPublicNodes("one", "two", "three") { _, nodes in
             try nodes[1].up(try #require(try nodes[0].up().token).token)
-            // Made by the second node, so that it names addresses of both.
+            // Made after the second has joined, so that it names addresses of both.
             let text = try nodes[0].meshctl("invite", "--json")
             let token = try #require(text.firstMatch(of: #/"token"\s*:\s*"([^"]+)"/#)).1
             try nodes[0].down()

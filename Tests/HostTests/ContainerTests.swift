@@ -30,34 +30,24 @@ struct ContainerTests {
     }
 
     @Test func `a container that starts later joins like one that was there before`() throws {
-        try Lab.with("host") { lab in
-            let files = try MeshNode.builtFiles(for: lab.run)
-            let alpha = try lab.host("alpha", on: lab.core)
-            let beta = try lab.host("beta", on: lab.core)
-            let bridge = try ContainerBridge(on: alpha)
+        try Lab.withPublicNodes("alpha", "beta") { _, nodes in
+            let bridge = try ContainerBridge(on: nodes[0].host)
             let early = try bridge.container("early")
-            let first = try MeshNode(on: alpha, files: files)
-            let second = try MeshNode(on: beta, files: files)
-            try second.up(try #require(try first.up().token).token)
-            #expect(try beta.canPing(try first.meshAddress(of: early)))
+            try nodes[1].up(try #require(try nodes[0].up().token).token)
+            #expect(try nodes[1].host.canPing(try nodes[0].meshAddress(of: early)))
             let late = try bridge.container("late")
-            #expect(try beta.canPing(try first.meshAddress(of: late)))
+            #expect(try nodes[1].host.canPing(try nodes[0].meshAddress(of: late)))
         }
     }
 
     @Test func `containers of a CNI bridge are reached, also when it appears after the mesh is up`() throws {
-        try Lab.with("host") { lab in
-            let files = try MeshNode.builtFiles(for: lab.run)
-            let alpha = try lab.host("alpha", on: lab.core)
-            let beta = try lab.host("beta", on: lab.core)
-            let first = try MeshNode(on: alpha, files: files)
-            let second = try MeshNode(on: beta, files: files)
-            try second.up(try #require(try first.up().token).token)
-            let here = try ContainerBridge(on: alpha, interface: "cni0", prefix: "10.22.0.0/24").container("c1")
-            let there = try ContainerBridge(on: beta, interface: "cni0", prefix: "10.22.0.0/24").container("c1")
-            let address = try second.meshAddress(of: there)
-            #expect(try here.canPing(address))
-            #expect(try there.canPing(try first.meshAddress(of: here)))
+        try Lab.withPublicNodes("alpha", "beta") { _, nodes in
+            try nodes[1].up(try #require(try nodes[0].up().token).token)
+            let containers = try nodes.map {
+                try ContainerBridge(on: $0.host, interface: "cni0", prefix: "10.22.0.0/24").container("c1")
+            }
+            #expect(try containers[0].canPing(try nodes[1].meshAddress(of: containers[1])))
+            #expect(try containers[1].canPing(try nodes[0].meshAddress(of: containers[0])))
         }
     }
 

@@ -20,13 +20,29 @@ extension Lab {
     ) throws {
         try Lab.with("host") { lab in
             let trio = try lab.trio(behind: kind, hasIPv6: hasIPv6)
-            do {
+            try tellingLogs(of: trio.sites.map(\.node)) {
                 try trio.join()
                 try body(lab, trio)
-            } catch {
-                for site in trio.sites { print(site.logTail) }
-                throw error
             }
+        }
+    }
+
+    /// Public hosts of these names with KubeMesh installed, not yet in a mesh.
+    static func withPublicNodes(_ names: String..., body: (Lab, [MeshNode]) throws -> Void) throws {
+        try Lab.with("host") { lab in
+            let files = try MeshNode.builtFiles(for: lab.run)
+            let nodes = try names.map { try MeshNode(on: lab.host($0, on: lab.core), files: files) }
+            try tellingLogs(of: nodes) { try body(lab, nodes) }
+        }
+    }
+
+    /// Prints the end of every agent's log if `body` fails.
+    private static func tellingLogs(of nodes: [MeshNode], _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch {
+            for node in nodes { print(node.logTail) }
+            throw error
         }
     }
 
@@ -41,10 +57,10 @@ extension Lab {
     }
 }
 
-extension Site {
+extension MeshNode {
     /// The end of the agent's log, for a test that failed.
     var logTail: String {
-        let lines = node.log.split(separator: "\n").suffix(12).map { "    \($0)" }
-        return "  meshd on \(name) logged last:\n" + lines.joined(separator: "\n")
+        let lines = log.split(separator: "\n").suffix(12).map { "    \($0)" }
+        return "  meshd on \(host.label) logged last:\n" + lines.joined(separator: "\n")
     }
 }
