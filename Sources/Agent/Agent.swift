@@ -22,6 +22,8 @@ package actor Agent {
     package static let version = "0.1.0"
     /// Uses and validity of the token that `up` prints on the first host.
     static let firstTokenUses: UInt32 = 16
+    /// When start-up is over and its code can leave memory.
+    static let settlingTime: Duration = .seconds(5)
 
     let options: DaemonOptions
     let log: Log
@@ -36,6 +38,7 @@ package actor Agent {
     private var meshWatches: [EventLoop.Watch] = []
     private var meshTimer: EventLoop.Timer?
     private var keepAliveTimer: EventLoop.Timer?
+    private var trimTimer: EventLoop.Timer?
 
     /// Opens the state and the socket. Nothing of the host's network is touched before `start`.
     package init(options: DaemonOptions, configuration: Configuration, log: Log, loop: EventLoop) throws(AgentError) {
@@ -172,6 +175,8 @@ package actor Agent {
         meshTimer = loop.makeTimer { [self] in assumeIsolated { $0.withMesh { $0.advance() } } }
         state.setUp(true)
         scheduleMesh()
+        trimTimer = trimTimer ?? loop.makeTimer { ProcessMemory.releaseCodePages() }
+        if let trimTimer { loop.set(trimTimer, to: SystemClock.now + Self.settlingTime) }
     }
 
     /// Stops the mesh; problems in taking it away are logged and returned.

@@ -83,6 +83,9 @@ int linux_forbid_dumping(void);
 /// Forbids gaining privileges by running set-uid programs.
 int linux_forbid_new_privileges(void);
 
+/// Unmaps the pages of program and library code until they are needed again.
+int linux_release_code_pages(void);
+
 // MARK: TUN
 
 enum {
