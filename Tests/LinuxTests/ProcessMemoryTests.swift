@@ -13,7 +13,7 @@ import Testing
 
     /// `RssFile` of proc(5).
     private func residentFileKilobytes() throws -> Int {
-        let file = try #require(unsafe fopen("/proc/self/status", "re"))
+        let file = unsafe try #require(fopen("/proc/self/status", "re"))
         defer { unsafe _ = fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 8192)
         let count = unsafe fread(&buffer, 1, buffer.count, file)
