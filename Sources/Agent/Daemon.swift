@@ -28,13 +28,13 @@ package struct Daemon {
         } catch {
             refuse("\(error)", exitCode: 1)
         }
-        Task { await start(agent) }
+        Task(executorPreference: agent.loop) { await start(agent) }
         while true {
             switch try? signals.wait() {
-            case SIGHUP: Task { await agent.reload() }
+            case SIGHUP: Task(executorPreference: agent.loop) { await agent.reload() }
             case nil: refuse("signals cannot be read", exitCode: 1)
             default:
-                Task {
+                Task(executorPreference: agent.loop) {
                     await agent.stop()
                     exit(0)
                 }

@@ -5,11 +5,12 @@ import Synchronization
 /// Waits for descriptors, timers and jobs on one thread of its own, and runs them there.
 ///
 /// It is a `SerialExecutor`: an actor whose `unownedExecutor` is this loop runs on the loop's thread, and the
-/// handlers given to `watch` and `makeTimer` may call into that actor with `assumeIsolated`.
+/// handlers given to `watch` and `makeTimer` may call into that actor with `assumeIsolated`. It is a `TaskExecutor` too: a
+/// task that prefers it needs no other thread, so that a program of such tasks never starts the runtime's pool.
 ///
 /// Each turn: wait (epoll), handlers of ready descriptors, due timers in the order of their deadlines, then jobs.
 /// Handlers may add and remove watches and timers. The lock inside is never held while foreign code runs.
-package final class EventLoop: SerialExecutor {
+package final class EventLoop: SerialExecutor, TaskExecutor {
     /// What a descriptor is ready for.
     package struct Readiness: OptionSet, Sendable {
         package let rawValue: UInt32

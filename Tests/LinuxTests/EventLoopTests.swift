@@ -72,6 +72,18 @@ struct EventLoopTests {
         loop.join()
     }
 
+    @Test func `a task that prefers the loop runs on its thread outside any actor too`() async throws {
+        let loop = try EventLoop(name: "test")
+        let task = Task(executorPreference: loop) { [loop] in
+            let before = loop.isCurrent
+            await Task.yield()
+            return before && loop.isCurrent
+        }
+        #expect(await task.value)
+        loop.stop()
+        loop.join()
+    }
+
     @Test func `timers fire once each in the order of their deadlines`() async throws {
         let loop = try EventLoop(name: "test")
         let recorder = Recorder(on: loop)

@@ -22,6 +22,7 @@ struct LifecycleTests {
             print("meshctl up to the first answered container packet: \(duration)")
             #expect(duration <= .seconds(2))
             try site.alphaContainer.ping(site.beta.meshAddress(of: site.betaContainer))
+            #expect(try site.alpha.daemonStatus("Threads") == "4", "main, control, outbound, inbound")
             try site.alpha.host.ping(site.beta.meshAddress(of: site.betaContainer))
         }
     }
