@@ -10,8 +10,8 @@ package final class MeshNode {
     /// - Parameter files: a folder with what belongs into the host's root, such as an unpacked package.
     package init(on host: Host, files: String) throws(LabError) {
         self.host = host
-        // -T: into the root itself, also where folders such as /usr/lib are there already.
-        try host.run("cp", "-aT", files, "/")
+        // As dpkg does it: a link to a folder, such as /lib, is followed, and folders keep their owners.
+        try host.shell("tar -C '\(files)' -c . | tar -C / -x --keep-directory-symlink --no-overwrite-dir")
     }
 
     /// A folder as `init(on:files:)` takes it: the package KUBEMESH_DEB, which `scripts/test` has built, unpacked.

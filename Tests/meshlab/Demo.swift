@@ -39,9 +39,9 @@ final class Demo {
                 lab.takeDown()
                 throw error
             }
+            screen.step("Taking everything down")
             lab.takeDown()
             let left = try Footprint.now(of: run).differences(from: before)
-            screen.step("Taking everything down")
             screen.say(left.isEmpty ? "The machine is as it was before." : left.joined(separator: "\n"))
             return left.isEmpty ? 0 : 1
         } catch LabError.interrupted {
