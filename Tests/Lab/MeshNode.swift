@@ -81,8 +81,12 @@ package final class MeshNode {
     /// What the agent logs where `meshctl up` started it.
     package var log: String { Files.text(of: host.path(of: "/var/log/kubemesh.log")) ?? "" }
 
-    /// Ends the agent as a crash would.
-    package func crash() throws(LabError) { kill(try processID(), SIGKILL) }
+    /// Ends the agent as a crash would, and returns when it is gone.
+    package func crash() throws(LabError) {
+        let process = try processID()
+        kill(process, SIGKILL)
+        try wait(for: "the end of meshd", within: .seconds(10)) { Files.target(ofLink: "/proc/\(process)/exe") == nil }
+    }
 
     /// The address by which the mesh knows a container of this host, once the agent has mapped it.
     package func meshAddress(of container: Container, within limit: Duration = .seconds(10)) throws(LabError)
