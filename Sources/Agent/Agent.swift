@@ -157,19 +157,26 @@ package actor Agent {
     // MARK: the mesh
 
     func beginMesh(_ identity: NodeIdentity) throws(AgentError) {
-        let mesh = try MeshService(identity: identity, configuration: configuration, state: state, log: log)
+        let mesh: MeshService
+        do {
+            mesh = try MeshService(identity: identity, configuration: configuration, state: state, log: log)
+        } catch {
+            state.undoHostChanges()
+            throw error
+        }
         self.mesh = mesh
         lastFailure = nil
         mesh.onPong = { [self] token, roundTripTime, relay, endpoint in
             assumeIsolated { $0.receivePong(token, roundTripTime, relay: relay, endpoint: endpoint) }
         }
         do {
-            meshWatches = [
-                try watch(mesh.threads.mailbox.wakeUp.descriptor) { $0.mailboxReady() },
-                try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() },
-                try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() },
-            ]
+            // One by one, so that those which stand are cancelled when the next is refused.
+            meshWatches.append(try watch(mesh.threads.mailbox.wakeUp.descriptor) { $0.mailboxReady() })
+            meshWatches.append(try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() })
+            meshWatches.append(try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() })
         } catch {
+            endMesh(removing: true)
+            state.undoHostChanges()
             throw .system(error)
         }
         meshTimer = loop.makeTimer { [self] in assumeIsolated { $0.withMesh { $0.advance() } } }

@@ -179,15 +179,12 @@ extension Agent {
     }
 
     private func takeDown() -> Reply {
-        if mesh == nil, case .present(let identity)? = try? state.identity() {
-            // A predecessor that was killed left rules and an interface: take them over to take them away.
-            do {
-                try beginMesh(identity)
-            } catch {
-                return .failure(error.failure)
-            }
+        let wasRunning = mesh != nil
+        var problem = endMesh(removing: true)
+        if !wasRunning, state.isUp || state.hasIdentity {
+            // A predecessor that was killed may have left rules and an interface.
+            do { try MeshService.removeLeftovers(interface: configuration.interface) } catch { problem = error }
         }
-        let problem = endMesh(removing: true)
         state.setUp(false)
         state.undoHostChanges()
         service.status("no mesh: run meshctl up")

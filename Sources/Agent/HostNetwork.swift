@@ -144,19 +144,17 @@ struct HostNetwork: ~Copyable {
         try? ForwardPolicy.read(by: &rules)  // For `status` only: what cannot be read is not shown.
     }
 
-    /// Takes away rules and routes; the interface goes with its descriptor.
-    mutating func tearDown(interface: String) throws(AgentError) {
-        do {
-            try rules.remove()
-            try ForwardAccept.remove(by: &rules)
-            appliedRules = nil
-        } catch {
-            throw .rules(error)
-        }
+    /// Takes away rules and routes, all that can be; the interface goes with its descriptor. Throws the first problem.
+    mutating func tearDown() throws(AgentError) {
+        var problem: AgentError?
+        appliedRules = nil
+        do { try rules.remove() } catch { problem = .rules(error) }
+        do { try ForwardAccept.remove(by: &rules) } catch { problem = problem ?? .rules(error) }
         do {
             for route in try routes.routes(routingProtocol: Route.ownProtocol) { try routes.remove(route) }
         } catch {
-            throw .netlink(error)
+            problem = problem ?? .netlink(error)
         }
+        if let problem { throw problem }
     }
 }

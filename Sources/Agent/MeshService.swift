@@ -56,18 +56,8 @@ final class MeshService {
         if let (range, route) = try host.overlap(with: ranges, interface: name) {
             throw .overlap(range: "\(range)", route: "\(route.destination)")
         }
-        do {
-            tun = try TunDevice(name: name)
-            try tun.setPersistent(true)
-        } catch {
-            throw .tun(error)
-        }
+        do { tun = try TunDevice(name: name) } catch { throw .tun(error) }
         sockets = try Self.openSockets(configuration.listen)
-        do {
-            threads = try PacketThreads(tun: tun, sockets: sockets)
-        } catch {
-            throw .system(error)
-        }
         do {
             routeEvents = try RouteEvents()
             ruleEvents = try RuleEvents(ignoring: host.rules)
@@ -77,9 +67,18 @@ final class MeshService {
             throw .netlink(.malformed("\(error)"))
         }
         node = Node(
-            identity: identity, configuration: NodeConfiguration(), restored: try state.restored(),
-            seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime, at: startedAt)
-        try bringUp()
+            identity: identity, configuration: Self.nodeConfiguration(configuration, local: []),
+            restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
+            at: startedAt)
+        do { threads = try PacketThreads(tun: tun, sockets: sockets) } catch { throw .system(error) }
+        // Up to here the interface goes with its descriptor, and nothing else was changed.
+        do throws(AgentError) {
+            do { try tun.setPersistent(true) } catch { throw .tun(error) }
+            try bringUp()
+        } catch {
+            do { try stop(removing: true) } catch { log.error("a failed start left traces", ["reason": "\(error)"]) }
+            throw error
+        }
     }
 
     private static func openSockets(_ listen: Configuration.Listen) throws(AgentError) -> [UDPSocket] {
@@ -99,15 +98,20 @@ final class MeshService {
 
     // MARK: the host's network
 
-    private var innerMTU: Int {
+    private static func innerMTU(_ configuration: Configuration) -> Int {
         if case .bytes(let count) = configuration.mtu { count } else { 1408 }
     }
 
-    private func bringUp() throws(AgentError) {
-        let plan = HostNetwork.Plan(
-            interface: configuration.interface, mtuBytes: innerMTU, addresses: node.identity.addresses,
+    /// What the host's network is to have for the mesh.
+    private var networkPlan: HostNetwork.Plan {
+        HostNetwork.Plan(
+            interface: configuration.interface, mtuBytes: Self.innerMTU(configuration),
+            addresses: node.identity.addresses,
             ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range])
-        try host.bringUp(plan)
+    }
+
+    private func bringUp() throws(AgentError) {
+        try host.bringUp(networkPlan)
         do {
             state.remember(try Sysctl.enableForwarding(interfaces: try host.linkNames()))
             let filter = Sysctl.reversePathFilter(of: configuration.interface)
@@ -185,19 +189,23 @@ final class MeshService {
     }
 
     private func configureNode() {
+        node.configure(Self.nodeConfiguration(configuration, local: localEndpoints), at: SystemClock.now)
+    }
+
+    private static func nodeConfiguration(_ configuration: Configuration, local: [Endpoint]) -> NodeConfiguration {
         var settings = NodeConfiguration()
         settings.advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
-        settings.local = localEndpoints
+        settings.local = local
         settings.isRelayAllowed = configuration.relay.enabled
         settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
         settings.natKeepalive = configuration.keepalive
-        settings.innerMTU = innerMTU
+        settings.innerMTU = innerMTU(configuration)
         settings.certificateLifetime = configuration.certificate.lifetime
         settings.renewBefore = configuration.certificate.renewBefore
         settings.relayLimits.circuits = configuration.limits.circuits
         settings.peerLimit = configuration.limits.peers
         settings.tentativeLimit = configuration.limits.tentativeSessions
-        node.configure(settings, at: SystemClock.now)
+        return settings
     }
 
     // MARK: what happens
@@ -257,12 +265,7 @@ final class MeshService {
     /// Interfaces, addresses or containers came or went.
     private func followHost(networkChanged: Bool) {
         do {
-            if networkChanged {
-                try host.bringUp(
-                    HostNetwork.Plan(
-                        interface: configuration.interface, mtuBytes: innerMTU, addresses: node.identity.addresses,
-                        ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range]))
-            }
+            if networkChanged { try host.bringUp(networkPlan) }
             try replan()
             problems["network"] = nil
         } catch {
@@ -304,17 +307,25 @@ final class MeshService {
         }
         threads.stop()
         guard removing else { return }
-        try host.tearDown(interface: configuration.interface)
-        do {
-            try tun.setPersistent(false)
-        } catch {
-            throw .tun(error)
-        }
+        var problem: AgentError?
+        do { try host.tearDown() } catch { problem = error }
+        do { try tun.setPersistent(false) } catch { problem = problem ?? .tun(error) }
+        if let problem { throw problem }
+    }
+
+    /// Takes away what a killed predecessor left, without starting anything: neither its port nor its peers matter.
+    static func removeLeftovers(interface: String) throws(AgentError) {
+        var host = try HostNetwork.open(interface: interface)
+        let isLeft = try host.linkNames().contains(interface)
+        try host.tearDown()
+        guard isLeft else { return }
+        do { try TunDevice(name: interface).setPersistent(false) } catch { throw .tun(error) }
     }
 
     // MARK: carrying out
 
     private func drain() {
+        var isRenewed = false
         for action in node.takeActions() {
             switch action {
             case .send(let message, let destination):
@@ -322,8 +333,18 @@ final class MeshService {
                 do { try threads.send(message, to: destination) } catch { sendFailures += 1 }
             case .publish(let tables): threads.publish(tables)
             case .save(let change): state.apply(change, identity: node.identity)
-            case .event(let event): report(event)
+            case .event(let event):
+                report(event)
+                if case .renewed = event { isRenewed = true }
             }
+        }
+        guard isRenewed else { return }
+        // Last, for it makes actions of its own: tables of this round must not replace newer ones.
+        do {
+            try bringUp()
+        } catch {
+            log.error("the renewed certificate's addresses cannot be set", ["reason": "\(error)"])
+            problems["network"] = "\(error)"
         }
     }
 
@@ -350,9 +371,6 @@ final class MeshService {
             return
         }
         event.write(to: log)
-        if case .renewed = event {
-            do { try bringUp() } catch { problems["network"] = "\(error)" }
-        }
     }
 }
 

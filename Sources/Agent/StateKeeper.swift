@@ -33,6 +33,12 @@ final class StateKeeper {
         do { return try store.identity() } catch { throw .store(error) }
     }
 
+    /// Whether this host has joined a mesh, be its identity complete or not.
+    var hasIdentity: Bool {
+        // What cannot be read may be there: whoever asks is about to clean up.
+        if case .none? = try? store.identity() { false } else { true }
+    }
+
     /// Whether the mesh was up when the daemon last ran.
     var isUp: Bool { hint(.isUp) != nil }
 

@@ -8,7 +8,7 @@ struct UpDownTests {
     /// Everything that the agent could change on a host, as text.
     private static let hostState = """
         nft -s list ruleset
-        ip -o link | grep -v ' lo:' | sed -e 's/ qlen .*//' -e 's/^[0-9]*: //'
+        ip -o link | grep -v ' lo:' | sed -e 's/ qlen .*//' -e 's/^[0-9]*: //' -e 's/ state UNKNOWN / state UP /'
         ip -o address | sed 's/ valid_lft.*//'
         ip rule; ip -6 rule
         ip route show table all; ip -6 route show table all
@@ -55,6 +55,43 @@ struct UpDownTests {
             #expect(after.nodeID == before.nodeID)
             #expect(after.prefixes == before.prefixes)
             #expect(try trio.gamma.containers[0].canPing(try trio.beta.address(), within: 10))
+        }
+    }
+
+    @Test func `an up that fails leaves nothing behind`() throws {
+        try Lab.withLoneHost { _, site in
+            try site.node.up()
+            try site.node.down()
+            let before = try site.host.shell(Self.hostState)
+            let taken = try UDPProbe(in: site.host, port: 20007)
+            #expect(try !site.node.result(of: "up").succeeded)
+            try site.node.down()
+            let after = try site.host.shell(Self.hostState)
+            #expect(lines(of: after).subtracting(lines(of: before)) == [])
+            #expect(lines(of: before).subtracting(lines(of: after)) == [])
+            #expect(after == before)
+            withExtendedLifetime(taken) {}
+        }
+    }
+
+    @Test func `down takes away what a killed agent left, even where no agent can start`() throws {
+        try Lab.withLoneHost { _, site in
+            try site.node.up()
+            try site.node.down()
+            let before = try site.host.shell(Self.hostState)
+            try site.node.up()
+            try site.node.crash()
+            try wait(for: "the end of the agent", within: .seconds(5)) { () throws(LabError) in
+                try !site.node.result(of: "status").succeeded
+            }
+            #expect(try site.host.shell(Self.hostState) != before, "a killed agent leaves its rules and interface")
+            let taken = try UDPProbe(in: site.host, port: 20007)
+            try site.node.down()
+            let after = try site.host.shell(Self.hostState)
+            #expect(lines(of: after).subtracting(lines(of: before)) == [])
+            #expect(lines(of: before).subtracting(lines(of: after)) == [])
+            #expect(after == before)
+            withExtendedLifetime(taken) {}
         }
     }
 
