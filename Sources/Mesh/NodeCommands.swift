@@ -87,8 +87,18 @@ extension Node {
     /// The configuration or the host's addresses changed.
     package mutating func configure(_ new: NodeConfiguration, at now: Instant) {
         guard new != configuration else { return }
-        let addressesChanged = new.local != configuration.local || new.advertised != configuration.advertised
+        let old = configuration
+        let addressesChanged = new.local != old.local || new.advertised != old.advertised
         configuration = new
+        if new.innerMTU != old.innerMTU { touchAll() }
+        if new.natKeepalive != old.natKeepalive {
+            for peer in peers.all where peer.isAnchor {
+                drive(peer.number, at: now) { tunnel in
+                    tunnel.setPersistentKeepalive(new.natKeepalive, at: now)
+                    return []
+                }
+            }
+        }
         relay.isEnabled = new.isRelayAllowed
         if !new.isRelayAllowed {
             for circuit in relay.all { closeForwarding(circuit, at: now) }

@@ -133,6 +133,24 @@ private func markers(_ mesh: VirtualMesh, _ name: String) -> [UInt8] {
         #expect(markers(mesh, "hub") == [5])
     }
 
+    @Test func `a keepalive interval that changes holds for the tunnels that stand`() throws {
+        let mesh = threeHosts()
+        func datagrams(during time: Duration) -> Int {
+            let before = mesh.captured.count
+            mesh.run(for: time)
+            return mesh.captured.count - before
+        }
+        mesh.run(for: .seconds(30))
+        let before = datagrams(during: .seconds(100))
+        mesh.with("one") { node, now in
+            var configuration = node.configuration
+            configuration.natKeepalive = .seconds(1)
+            node.configure(configuration, at: now)
+        }
+        let after = datagrams(during: .seconds(100))
+        #expect(after >= before + 50, "\(before), then \(after)")
+    }
+
     @Test func `when the relay starts anew, hosts that depend on it find each other again`() throws {
         let mesh = threeHosts()
         mesh.block("one", "two")
