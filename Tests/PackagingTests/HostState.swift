@@ -19,7 +19,7 @@ struct HostState {
     ]
 
     init(of machine: Machine) throws {
-        answers = try Self.commands.map { (command: $0, text: try machine.shell($0)) }
+        answers = try Self.commands.map { (command: $0, text: try machine.host.namespace.shell($0)) }
     }
 
     /// Lines that are in one state only, marked with where they come from.
