@@ -221,7 +221,6 @@ extension Node {
         for action in pathActions {
             switch action {
             case .ping(let path, let nonce):
-                guard peers[number]?.isClient == false else { continue }
                 send(.ping(nonce: nonce), to: number, along: path, at: now)
             case .use(let path, let reason):
                 // Circuits of others may go through this peer's endpoint.

@@ -86,7 +86,8 @@ struct Peer {
         self.role = role
         self.name = name
         self.tunnel = tunnel
-        paths = PeerPaths(isLeading: isLeading)
+        let isStock = if case .client = role { true } else { false }
+        paths = PeerPaths(isLeading: isLeading, answersPings: !isStock)
     }
 
     var hasSession: Bool { sending != nil }

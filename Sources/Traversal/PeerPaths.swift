@@ -23,6 +23,8 @@ package enum Path: Hashable, Sendable {
 ///   is followed once in `roamingInterval`, so that it does not make us work for each.
 /// - While packets flow, the path in use is pinged; when three pings in a row stay unanswered it is given up, a direct one
 ///   for the circuit if one stands.
+/// - A stock WireGuard program answers no pings: its path is where it was heard last, and only the tunnel's own timers
+///   tell that it is gone.
 ///
 /// Pings ride inside the tunnel, so only the peer itself can answer them, and they are as small as their answers.
 package struct PeerPaths: Sendable {
@@ -69,6 +71,8 @@ package struct PeerPaths: Sendable {
     package static let statisticsLimit = 2 * candidateLimit
     private static let outstandingLimit = 64
 
+    /// Whether the peer answers pings, so that its path can be checked.
+    private let answersPings: Bool
     package private(set) var current: Path?
     package private(set) var currentSince: Instant?
     /// The circuit to fall back to, while one stands.
@@ -87,8 +91,9 @@ package struct PeerPaths: Sendable {
     private var rival: (path: Path, decideAt: Instant)?
 
     /// `isLeading`: of two nodes exactly one leads. A stock WireGuard peer never pings, so we follow it.
-    package init(isLeading: Bool = false) {
+    package init(isLeading: Bool = false, answersPings: Bool = true) {
         self.isLeading = isLeading
+        self.answersPings = answersPings
     }
 
     package func statistics(of path: Path) -> Statistics? { statistics[path] }
@@ -109,7 +114,7 @@ package struct PeerPaths: Sendable {
 
     /// Whether packets flow to or from the peer: only then is the path in use checked.
     package mutating func setInUse(_ isInUse: Bool, at now: Instant) {
-        guard isInUse != self.isInUse else { return }
+        guard answersPings, isInUse != self.isInUse else { return }
         self.isInUse = isInUse
         misses = 0
         nextCheck = isInUse && current != nil ? now : nil
@@ -173,6 +178,7 @@ package struct PeerPaths: Sendable {
 
     /// Addresses of this host changed: every candidate is worth a new try, and the path in use a check.
     package mutating func networkChanged(at now: Instant) {
+        guard answersPings else { return }
         if current != nil { nextCheck = now }
         probeAnew(at: now)
     }

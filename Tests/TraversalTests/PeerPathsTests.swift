@@ -62,6 +62,17 @@ import Wire
         #expect(paths.knownPathCount <= PeerPaths.statisticsLimit)
     }
 
+    @Test mutating func `the path to a stock program, which answers no pings, is neither checked nor given up`() {
+        var paths = PeerPaths(answersPings: false)
+        _ = paths.heard(along: Self.home, at: .zero, using: &random)
+        paths.setInUse(true, at: .zero)
+        paths.networkChanged(at: .zero)
+        #expect(paths.nextDeadline == nil)
+        let roamed = paths.heard(along: Self.away, at: .zero + .seconds(60), using: &random)
+        #expect(roamed == [.use(Self.away, reason: .roamed)])
+        #expect(paths.nextDeadline == nil)
+    }
+
     @Test mutating func `a direct path in use that stops answering is given up for the circuit`() throws {
         _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
         paths.setCandidates([Self.candidate], at: .zero)
