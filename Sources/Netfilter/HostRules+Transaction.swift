@@ -19,6 +19,7 @@ import Wire
 //         chain clamp { ... tcp option maxseg size set rt mtu }
 //         chain forward { iifname "mesh0" jump arriving }
 //         chain arriving { accept what is for the mesh or answers a connection, drop the rest }
+//         chain redirects { oifname "mesh0" icmp type redirect drop }
 //     }
 extension HostRules {
     /// The changes that put these rules in the place of whatever the table held before.
@@ -33,7 +34,8 @@ extension HostRules {
         let outbound = addressMaps(direction: .source)
         for map in inbound + outbound { transaction.addMap(map, to: table) }
         for (name, hook) in Self.chains { transaction.addChain(name, hook: hook, to: table) }
-        for (chain, expressions) in destinationRules(inbound) + sourceRules(outbound) + clampRules + arrivalRules {
+        for (chain, expressions) in destinationRules(inbound) + sourceRules(outbound) + clampRules + arrivalRules + redirectRules
+        {
             transaction.addRule(Rule(table, chain, expressions))
         }
         return transaction
@@ -52,6 +54,7 @@ extension HostRules {
         ("clamp", Hook(kind: .filter, number: NF_INET_FORWARD.rawValue, priority: manglePriority)),
         ("forward", Hook(kind: .filter, number: NF_INET_FORWARD.rawValue, priority: 0)),
         ("arriving", nil),
+        ("redirects", Hook(kind: .filter, number: NF_INET_LOCAL_OUT.rawValue, priority: 0)),
     ]
 
     private typealias ChainRules = [(String, [Expression])]
@@ -140,6 +143,17 @@ extension HostRules {
         }
         rules.append(("arriving", [.counter, .verdict(.drop)]))
         return rules
+    }
+
+    /// A stock client's packets for other nodes leave by the interface that they came in by, and the kernel would tell the
+    /// client, packet for packet, to send them straight to their destination.
+    private var redirectRules: ChainRules {
+        let isRedirect: [Expression] = [
+            .networkProtocol, .equals([UInt8(NFPROTO_IPV4)]),
+            .transportProtocol, .equals([UInt8(IPPROTO_ICMP)]),
+            .transportHeader(offset: 0, count: 1), .equals([5]),
+        ]
+        return [("redirects", Expression.isTo(interface) + isRedirect + [.verdict(.drop)])]
     }
 }
 

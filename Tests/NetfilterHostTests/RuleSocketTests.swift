@@ -90,6 +90,11 @@ func fullRules() throws -> HostRules {
         		ct original ip daddr 192.168.50.0/24 accept
         		counter packets 0 bytes 0 drop
         	}
+
+        	chain redirects {
+        		type filter hook output priority filter; policy accept;
+        		oifname "mesh0" icmp type redirect drop
+        	}
         }
 
         """

@@ -85,6 +85,19 @@ import Wire
         #expect(try MeshOfTwo.source(seenBy: container, from: container, to: address) == "\(address)")
     }
 
+    @Test func `nobody is told to go straight to another node of the mesh`() throws {
+        let mesh = try MeshOfTwo()
+        try mesh.b.apply()
+        // B passes it on by the interface that it came in by, as it does for a stock client of its own.
+        let elsewhere = "10.140.0.1"
+        func ping() throws -> String {
+            try mesh.a.namespace.run("sh", "-c", "ping -n -c 3 -i 0.2 -W 1 \(elsewhere) || true")
+        }
+        #expect(try !ping().contains("Redirect"))
+        try mesh.b.namespace.run("nft", "flush", "chain", "inet", "kubemesh", "redirects")
+        #expect(try ping().contains("Redirect"), "so the kernel would have")
+    }
+
     @Test func `the host's own mesh address is not taken for a container's`() throws {
         let mesh = try MeshOfTwo()
         for host in [mesh.a, mesh.b] { try host.apply() }
