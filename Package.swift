@@ -111,7 +111,7 @@ let testTargets: [Target] = [
     .executableTarget(
         name: "meshlab", dependencies: ["ControlAPI", "Lab", "Wire"], path: "Tests/meshlab", swiftSettings: settings),
     tests("Lab", ["Lab", "Wire"]),
-    tests("Host", ["ControlAPI", "Lab", "Wire"]),
+    tests("Host", ["ControlAPI", "Crypto", "Lab", "Wire"]),
     tests("Packaging", ["Lab", "Wire", "JSON", "ControlAPI"]),
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),

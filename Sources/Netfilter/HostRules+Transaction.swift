@@ -34,7 +34,8 @@ extension HostRules {
         let outbound = addressMaps(direction: .source)
         for map in inbound + outbound { transaction.addMap(map, to: table) }
         for (name, hook) in Self.chains { transaction.addChain(name, hook: hook, to: table) }
-        for (chain, expressions) in destinationRules(inbound) + sourceRules(outbound) + clampRules + arrivalRules + redirectRules
+        for (chain, expressions) in destinationRules(inbound) + sourceRules(outbound) + clampRules + arrivalRules
+            + redirectRules
         {
             transaction.addRule(Rule(table, chain, expressions))
         }
