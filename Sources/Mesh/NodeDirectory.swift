@@ -36,6 +36,8 @@ extension Node {
     static let reflexiveLimit = 4
     static let reflexiveMemory: Duration = .seconds(600)
     static let takenSubnetsLimit = 500
+    /// How long records of a peer are not looked at after too many that were refused.
+    static let ignoredTime: Duration = .seconds(10)
     /// Records sent in answer to one digest; the next one asks for more.
     static let recordsPerAnswer = 64
 
@@ -58,10 +60,17 @@ extension Node {
 
     /// A record that another node passed on.
     mutating func learn(_ encoded: [UInt8], from number: Int, at now: Instant) {
+        guard let sender = peers[number], now >= sender.recordsIgnoredUntil else {
+            counters.overBudget += 1
+            return
+        }
         switch verify(encoded, at: now) {
         case .failure(let refusal):
             counters.recordsRefused += 1
             reportRefusal(of: name(of: number), refusal.reason, at: now)
+            if peers[number]?.refusals.take(at: now) == false {
+                peers[number]?.recordsIgnoredUntil = now + Self.ignoredTime
+            }
         case .success(let record): take(record, encoded: encoded, from: number, at: now)
         }
     }

@@ -69,7 +69,8 @@ extension Node {
     }
 
     private var routeList: [(prefix: IPPrefix, value: Int)] {
-        peers.all.filter { $0.nodeID != nil || $0.isClient }
+        // Of two equal prefixes the later counts: nobody's record takes away a client that is attached here.
+        (peers.all.filter { $0.nodeID != nil } + peers.all.filter(\.isClient))
             .flatMap { peer in peer.sources.map { (prefix: $0, value: peer.number) } }
     }
 

@@ -1,11 +1,13 @@
 import Crypto
 import Datapath
 import Identity
-import Mesh
+import Relay
 import SansIO
 import Testing
 import Traversal
 import Wire
+
+@testable import Mesh
 
 /// What a member may try that has a valid certificate, its invite's key and the mesh secret.
 @Suite struct HostileMemberTests {
@@ -58,6 +60,47 @@ import Wire
         try take(own, &mallory)
         tellHub([record(of: mallory, number: 1001)], from: "victim")
         #expect(subnetsAtHub("mallory") == [own])
+    }
+
+    // MARK: floods
+
+    @Test func `a member that sends one bad record after the other is not listened to for a while`() throws {
+        let mallory = try #require(mesh.hosts["mallory"]?.node.identity)
+        var forged = record(of: mallory, number: 1000)
+        forged[forged.count - 1] ^= 1
+        for _ in 0..<20 { tellHub(Array(repeating: forged, count: 50)) }
+        let counters = try #require(mesh.hosts["hub"]?.node.counters)
+        #expect(counters.recordsRefused <= 210)
+        #expect(counters.overBudget >= 700)
+        let refusals = mesh.hosts["hub"]?.events.count { if case .refused = $0 { true } else { false } }
+        #expect(try #require(refusals) <= 25)
+        let honest = record(of: mallory, number: 1001)
+        mesh.run(for: .seconds(30))
+        tellHub([honest])
+        #expect(
+            mesh.hosts["hub"]?.saved.contains { $0 == .record(node: mallory.nodeID, number: 1001, encoded: honest) }
+                == true)
+    }
+
+    @Test func `circuits that a member offers or asks for without end do not fill the table`() throws {
+        let target = try #require(mesh.hosts["victim"]?.node.identity.nodeID)
+        for step in 0..<2000 as Range<UInt64> {
+            mesh.with("hub") { node, now in
+                guard let number = node.peer(named: "mallory") else { return }
+                let frames: [ControlFrame] = [
+                    .circuitOffer(relayID: step, origin: target.bytes, message: []),
+                    .circuitOpen(replyID: step, target: target.bytes, message: []),
+                ]
+                node.receive(
+                    frames.map { .control(frame: $0.encoded, peer: number, origin: Origin(.direct(Self.address))) },
+                    at: now)
+            }
+        }
+        let node = try #require(mesh.hosts["hub"]?.node)
+        #expect(node.circuits.count <= Node.circuitsPerPeer + 2 * node.configuration.relayLimits.circuitsPerPeer)
+        mesh.run(for: .seconds(30))
+        let left = try #require(mesh.hosts["hub"]?.node.relay.circuitCount)
+        #expect(left <= Node.circuitsPerPeer, "the victim keeps no more")
     }
 
     // MARK: steps
