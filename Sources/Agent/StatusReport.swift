@@ -38,11 +38,12 @@ extension MeshService {
     private var state: Status.State {
         if !problems.isEmpty { return .degraded(reasons: problems.sorted { $0.key < $1.key }.map { Notice($0.value) }) }
         if node.isReady { return .ready }
+        let refusals = node.waitingFor.compactMap { waiting in
+            waiting.refusal.map { Notice("\(waiting.name) does not admit this host: \($0)") }
+        }
+        if !refusals.isEmpty { return .refused(reasons: refusals) }
         return .starting(
             missing: node.waitingFor.map { waiting in
-                if let refusal = waiting.refusal {
-                    return Notice("\(waiting.name) does not admit this host: \(refusal)")
-                }
                 let tried = waiting.tried.map(\.description).joined(separator: ", ")
                 return Notice(
                     "no answer from \(waiting.name) at \(tried.isEmpty ? "any address" : tried)",

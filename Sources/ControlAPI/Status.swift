@@ -8,6 +8,8 @@ package struct Status: JSONRepresentable {
         case down
         /// On its way up; `missing` says what it waits for.
         case starting(missing: [Notice])
+        /// The mesh does not admit this host, which only another token or name can change.
+        case refused(reasons: [Notice])
         case ready
         /// Up, but something does not work as it should.
         case degraded(reasons: [Notice])
@@ -110,6 +112,7 @@ extension Status.State {
         switch self {
         case .down: "down"
         case .starting: "starting"
+        case .refused: "refused"
         case .ready: "ready"
         case .degraded: "degraded"
         }
@@ -120,7 +123,7 @@ extension Status.State {
         switch self {
         case .down, .ready: []
         case .starting(let missing): missing
-        case .degraded(let reasons): reasons
+        case .refused(let reasons), .degraded(let reasons): reasons
         }
     }
 
@@ -129,9 +132,10 @@ extension Status.State {
         switch try name.string() {
         case "down": self = .down
         case "starting": self = .starting(missing: try json.list("reasons"))
+        case "refused": self = .refused(reasons: try json.list("reasons"))
         case "ready": self = .ready
         case "degraded": self = .degraded(reasons: try json.list("reasons"))
-        case let other: throw name.invalid("down, starting, ready or degraded", found: other)
+        case let other: throw name.invalid("down, starting, refused, ready or degraded", found: other)
         }
     }
 }

@@ -90,6 +90,7 @@ enum Samples {
         .up(UpResult(action: .unchanged, status: Status(state: .ready, nodeName: "a", uptime: .zero))),
         .status(fullStatus), .status(Status(state: .down, nodeName: "a", uptime: .zero)),
         .status(Status(state: .starting(missing: [Notice("waiting for a peer")]), nodeName: "a", uptime: .seconds(1))),
+        .status(Status(state: .refused(reasons: [Notice("the name is taken")]), nodeName: "a", uptime: .seconds(1))),
         .peers([]), .peers([fullPeer, Peer(name: "phone", nodeID: "01", kind: .client)]),
         .pong(pong), .pong(Pong(sequence: 1, node: "edge-2", path: .none)),
         .pingSummary(

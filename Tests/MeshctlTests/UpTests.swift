@@ -68,6 +68,22 @@ import Wire
         #expect(agent.requests.count > 3)
     }
 
+    @Test func `up ends at once when the mesh does not admit the host, with the reason`() throws {
+        let refused = Self.status(.refused(reasons: [Notice("alpha does not admit this host: the name is taken")]))
+        let agent = try FakeAgent(at: workspace.socket) { request in
+            switch request {
+            case .version: Reply.version(DaemonVersion(version: "1", processID: 1)).line
+            case .up: Reply.up(UpResult(action: .joined, status: refused)).line
+            default: []
+            }
+        }
+        let outcome = try workspace.meshctl("up km1-xyz")
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.output.contains("  ! alpha does not admit this host: the name is taken\n"))
+        #expect(outcome.errors.contains("next: run 'meshctl up' again with another token or --name"))
+        #expect(!agent.requests.contains(.status), "nothing to wait for")
+    }
+
     @Test func `a node that stays degraded is up, and says so`() throws {
         let degraded = Self.status(.degraded(reasons: [Notice("IPv6 is off")]))
         let agent = try FakeAgent(at: workspace.socket) { request in

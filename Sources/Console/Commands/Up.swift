@@ -24,6 +24,11 @@ extension Meshctl {
         show(result)
         if case .ready = result.status.state { return 0 }
         if case .degraded = result.status.state { return 0 }
+        if case .refused = result.status.state {
+            throw Failure(
+                .failed, "the mesh does not admit this host",
+                nextStep: "run 'meshctl up' again with another token or --name, as the reason says")
+        }
         throw Failure(
             .failed, "the mesh is not ready after \(Units.age(timeout))",
             nextStep: "meshd goes on trying: watch 'meshctl status'")
@@ -45,7 +50,7 @@ extension Meshctl {
         var degradedSince: Instant?
         while SystemClock.now < deadline {
             switch status.state {
-            case .ready: return status
+            case .ready, .refused: return status
             case .degraded:
                 let since = degradedSince ?? SystemClock.now
                 degradedSince = since
@@ -75,6 +80,7 @@ extension Meshctl {
             lines = [
                 "\(output.style(.good, verb)): this node is \(output.style(.bold, status.nodeName)), \(addresses)."
             ]
+        case .refused: lines = ["The mesh does not admit this host:"]
         case .starting, .down: lines = ["The mesh is not ready yet:"]
         }
         lines += text.notices(status.state.reasons, mark: "!") + text.notices(status.warnings, mark: "warning:")

@@ -38,6 +38,7 @@ struct StatusText {
         switch status.state {
         case .down: return "\(name) is \(style(.dim, "down"))"
         case .starting: return "\(name) is \(style(.doubtful, "starting"))"
+        case .refused: return "\(name) is \(style(.doubtful, "not admitted to the mesh"))"
         case .ready: return "\(name) is \(style(.good, "ready"))"
         case .degraded: return "\(name) is \(style(.doubtful, "up, with faults"))"
         }
