@@ -247,7 +247,7 @@ final class MeshService {
     }
 
     var nextDeadline: Instant? {
-        [node.nextDeadline, replanAt, pollAt].compactMap { $0 }.min()
+        [node.nextDeadline, replanAt, pollAt, state.retryAt].compactMap { $0 }.min()
     }
 
     func advance() {
@@ -257,6 +257,7 @@ final class MeshService {
             replanAt = nil
             followHost(networkChanged: networkChanged)
         }
+        state.retry(at: now)
         node.setWallClock(unixTime: SystemClock.unixTime, at: now)
         node.advance(to: now)
         drain()

@@ -2,12 +2,14 @@ import Crypto
 import Identity
 import Linux
 import Mesh
+import SansIO
 import Store
 import Wire
 
 /// Keeps the node's state on disk, and what was changed on the host so that `down` can undo it.
 ///
-/// A disk that refuses is reported once; the node goes on, and what was not written is written with the next change.
+/// A disk that refuses is reported once; the node goes on, and what was not written is tried again with the next change, or
+/// after `retryInterval`.
 final class StateKeeper {
     private enum Hint: String {
         case isUp
@@ -21,6 +23,10 @@ final class StateKeeper {
     private let log: Log
     /// The store's last complaint, for `status`.
     private(set) var problem: String?
+    /// When what the disk refused is tried again; `nil` while nothing waits.
+    private(set) var retryAt: Instant?
+
+    private static let retryInterval: Duration = .seconds(5)
 
     init(_ store: Store, log: Log) {
         self.store = store
@@ -118,6 +124,12 @@ final class StateKeeper {
         do { try store.save(client.attached, presharedKey: client.presharedKey) } catch { throw .store(error) }
     }
 
+    /// Writes what the disk refused before, once that is due.
+    func retry(at now: Instant) {
+        guard let due = retryAt, due <= now else { return }
+        attempt { try store.saveUnsaved() }
+    }
+
     func remove(_ client: Node.Client) {
         attempt { try store.remove(client.attached) }
     }
@@ -187,11 +199,13 @@ final class StateKeeper {
             try body()
             if problem != nil, store.unsavedCount == 0 {
                 problem = nil
+                retryAt = nil
                 log.info("state is written to disk again")
             }
         } catch {
             if problem == nil { log.error("state cannot be written to disk", ["reason": "\(error)"]) }
             problem = "\(error)"
+            retryAt = SystemClock.now + Self.retryInterval
         }
     }
 
