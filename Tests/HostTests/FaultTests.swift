@@ -119,6 +119,8 @@ struct FaultTests {
             if result.succeeded {
                 #expect(try trio.beta.containers[0].canPing(try trio.alpha.address(), within: 5))
                 #expect(try trio.alpha.containers[0].canPing(try trio.beta.address(), within: 5))
+                let warnings = try trio.beta.node.status().warnings
+                #expect(warnings.contains { $0.text.contains("clock") && $0.text.contains("alpha") }, "\(warnings)")
             } else {
                 #expect(result.errors.contains("clock"), "\(result.errors)")
             }

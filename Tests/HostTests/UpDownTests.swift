@@ -5,30 +5,17 @@ import Wire
 
 @Suite(.serialized, .enabled(if: Requirement.isMet, needsRoot))
 struct UpDownTests {
-    /// Everything that the agent could change on a host, as text.
-    private static let hostState = """
-        nft -s list ruleset
-        ip -o link | grep -v ' lo:' | sed -e 's/ qlen .*//' -e 's/^[0-9]*: //' -e 's/ state UNKNOWN / state UP /'
-        ip -o address | sed 's/ valid_lft.*//'
-        ip rule; ip -6 rule
-        ip route show table all; ip -6 route show table all
-        sysctl -a 2>/dev/null | grep '^net[.]' | grep -vE 'nf_conntrack_count|random|stable_secret|[.]stat_'
-        ls -A /run /etc/kubemesh
-        """
-
     @Test func `down leaves the host as up found it, byte for byte`() throws {
         try Lab.withMesh { _, trio in
             for site in trio.sites {
                 // The first up has left its configuration and log: what is compared is one more round.
                 try site.node.down()
-                let before = try site.host.shell(Self.hostState)
+                let before = try HostState(of: site.host)
                 try site.node.up()
-                #expect(try site.host.shell(Self.hostState) != before, "the agent does change the host")
+                #expect(try HostState(of: site.host) != before, "the agent does change the host")
                 try site.node.down()
-                let after = try site.host.shell(Self.hostState)
-                #expect(lines(of: after).subtracting(lines(of: before)) == [])
-                #expect(lines(of: before).subtracting(lines(of: after)) == [])
-                #expect(after == before)
+                let after = try HostState(of: site.host)
+                #expect(after == before, "\(after.difference(from: before))")
                 try site.node.up()
             }
         }
@@ -62,35 +49,32 @@ struct UpDownTests {
         try Lab.withLoneHost { _, site in
             try site.node.up()
             try site.node.down()
-            let before = try site.host.shell(Self.hostState)
+            let before = try HostState(of: site.host)
             let taken = try UDPProbe(in: site.host, port: 20007)
             #expect(try !site.node.result(of: "up").succeeded)
             try site.node.down()
-            let after = try site.host.shell(Self.hostState)
-            #expect(lines(of: after).subtracting(lines(of: before)) == [])
-            #expect(lines(of: before).subtracting(lines(of: after)) == [])
-            #expect(after == before)
+            let after = try HostState(of: site.host)
+            #expect(after == before, "\(after.difference(from: before))")
             withExtendedLifetime(taken) {}
         }
     }
 
     @Test func `down takes away what a killed agent left, even where no agent can start`() throws {
         try Lab.withLoneHost { _, site in
+            try site.host.dropForwardedAsDockerDoes()
             try site.node.up()
             try site.node.down()
-            let before = try site.host.shell(Self.hostState)
+            let before = try HostState(of: site.host)
             try site.node.up()
             try site.node.crash()
             try wait(for: "the end of the agent", within: .seconds(5)) { () throws(LabError) in
                 try !site.node.result(of: "status").succeeded
             }
-            #expect(try site.host.shell(Self.hostState) != before, "a killed agent leaves its rules and interface")
+            #expect(try HostState(of: site.host) != before, "a killed agent leaves its rules and interface")
             let taken = try UDPProbe(in: site.host, port: 20007)
             try site.node.down()
-            let after = try site.host.shell(Self.hostState)
-            #expect(lines(of: after).subtracting(lines(of: before)) == [])
-            #expect(lines(of: before).subtracting(lines(of: after)) == [])
-            #expect(after == before)
+            let after = try HostState(of: site.host)
+            #expect(after == before, "\(after.difference(from: before))")
             withExtendedLifetime(taken) {}
         }
     }
@@ -103,6 +87,4 @@ struct UpDownTests {
             #expect(try site.node.processID() == process)
         }
     }
-
-    private func lines(of text: String) -> Set<Substring> { Set(text.split(separator: "\n")) }
 }
