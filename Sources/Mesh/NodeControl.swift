@@ -141,6 +141,8 @@ extension Node {
         noteRecent()
         chooseAnchors(at: now)
         reconnectThroughRelay(number, at: now)
+        // Vouched for at once: until then whoever joins in the same second as we did, under our name, may take our place.
+        renewIfNeeded(at: now)
     }
 
     private mutating func warnOfClock(_ theirs: UInt64, of number: Int, at now: Instant) {

@@ -15,7 +15,11 @@ import Wire
     private static let address = Endpoint(.v4(IPv4Address(198, 18, 3, 2)), port: 20007)
 
     init() {
-        let token = mesh.create("hub", at: "198.18.1.2:20007")
+        // Whoever made the mesh is away, so nobody vouches for the certificates that members wrote themselves.
+        mesh.join("hub", at: "198.18.1.2:20007", with: mesh.create("root", at: "198.18.9.2:20007"))
+        mesh.run(for: .seconds(2))
+        let token = mesh.invite(from: "root", uses: 100)
+        mesh.remove("root")
         mesh.join("victim", at: "198.18.2.2:20007", with: token)
         mesh.run(for: .seconds(2))
         mesh.join("mallory", at: "\(Self.address)", with: token)
@@ -97,7 +101,7 @@ import Wire
             }
         }
         let node = try #require(mesh.hosts["hub"]?.node)
-        #expect(node.circuits.count <= Node.circuitsPerPeer + 2 * node.configuration.relayLimits.circuitsPerPeer)
+        #expect(node.circuits.count <= 2 * Node.circuitsPerPeer + 2 * node.configuration.relayLimits.circuitsPerPeer)
         mesh.run(for: .seconds(30))
         let left = try #require(mesh.hosts["hub"]?.node.relay.circuitCount)
         #expect(left <= Node.circuitsPerPeer, "the victim keeps no more")

@@ -352,4 +352,23 @@ private func markers(_ mesh: VirtualMesh, _ name: String) -> [UInt8] {
         mesh.run(for: .seconds(5))
         #expect(mesh.hosts["n4"]?.node.isReady == false)
     }
+
+    @Test(arguments: [1, 2, 3, 4] as [UInt8])
+    func `who joined first keeps its name against one that joins in the same second`(_ seed: UInt8) throws {
+        let mesh = VirtualMesh(seed: seed)
+        let token = mesh.create("hub", at: "198.18.1.2:20007")
+        mesh.join("one", at: "198.18.2.2:20007", with: token)
+        mesh.run(for: .milliseconds(300))
+        let second = try NodeIdentity.join(
+            try #require(token), name: try #require(NodeName("one")), now: mesh.wallTime, using: &mesh.keys)
+        var restored = Node.Restored()
+        restored.bootstrap = try #require(token).bootstrap
+        mesh.add("impostor", second, try #require(Endpoint("198.18.3.2:20007")), outside: nil, restored)
+        mesh.run(for: .seconds(3))
+        #expect(mesh.hosts["one"]?.node.isReady == true)
+        #expect(mesh.hosts["impostor"]?.node.isReady == false)
+        mesh.sendPacket(from: "hub", to: "one", marker: 3)
+        mesh.run(for: .milliseconds(300))
+        #expect(markers(mesh, "one") == [3])
+    }
 }
