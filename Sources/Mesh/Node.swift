@@ -225,7 +225,8 @@ package struct Node {
         wallOffset = unixTime.nanoseconds - Int64(clamping: now.nanoseconds)
     }
 
-    /// What is to be done, in order; the tables are published last, once, whatever has changed in them.
+    /// What is to be done, in order. The tables are published first and once, whatever has changed in them: what is sent may be
+    /// answered at once, and the answer must find its session or circuit.
     package mutating func takeActions() -> [Action] {
         publishIfStale()
         defer { actions = [] }

@@ -41,10 +41,11 @@ extension Node {
             guard let keypair = slot.value.keypair, let entry = byNumber[slot.value.peer] else { return nil }
             return Tables.Session(keypair, peer: entry)
         }
-        actions.append(
+        actions.insert(
             .publish(
                 Tables(
-                    generation: generation, peers: entries, sessions: live, circuits: circuitEntries, routes: routes)))
+                    generation: generation, peers: entries, sessions: live, circuits: circuitEntries, routes: routes)),
+            at: 0)
     }
 
     private func makeEntry(_ peer: Peer) -> PeerEntry {

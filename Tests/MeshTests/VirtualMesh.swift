@@ -41,6 +41,8 @@ final class VirtualMesh {
     private(set) var captured: [[UInt8]] = []
     var delay: Duration = .milliseconds(10)
     var lossPercent = 0
+    /// How often something was sent whose answer the packet threads might not have known what to do with.
+    private(set) var sentBeforePublishing = 0
     var duplicatePercent = 0
     /// Added to `delay` at random, so that datagrams overtake each other.
     var jitter: Duration = .zero
@@ -180,6 +182,9 @@ final class VirtualMesh {
         for _ in 0..<64 {
             let actions = hosts[name]?.node.takeActions() ?? []
             if actions.isEmpty { return }
+            let firstSend = actions.firstIndex { if case .send = $0 { true } else { false } } ?? actions.endIndex
+            let publish = actions.firstIndex { if case .publish = $0 { true } else { false } } ?? 0
+            if publish > firstSend { sentBeforePublishing += 1 }
             for action in actions { carryOut(action, on: name) }
         }
         fatalError("node \(name) does not settle")
