@@ -2,9 +2,9 @@
 package struct Footprint: Equatable {
     private var parts: [String: [String]]
 
-    /// The state now. Namespaces of other runs, which come and go by themselves, are left out.
+    /// The state now. Namespaces that are not of this run come and go by themselves and are left out.
     package static func now(of run: Run) throws(LabError) -> Footprint {
-        let others = { (line: Substring) in line.contains("/km-") && !line.contains("/\(run.prefix)") }
+        let others = { (line: Substring) in line.contains("/run/netns/") && !line.contains("/\(run.prefix)") }
         return Footprint(parts: [
             "network namespaces": run.namespaces,
             "links": lines(try Command(["ip", "-brief", "link"]).run()),
@@ -15,6 +15,9 @@ package struct Footprint: Equatable {
             "forwarding": lines(try Command(["sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]).run()),
             "control groups": Files.entries(of: "/sys/fs/cgroup").map { "/sys/fs/cgroup/\($0)/\(run.name)" }
                 .filter(Files.exists),
+            "modes of folders": lines(
+                try Command(["stat", "-c", "%n %a %u %g", "/", "/etc", "/run", "/tmp", "/usr", "/usr/lib", "/var"])
+                    .run()),
             "folder": Files.exists(run.folder) ? [run.folder] : [],
         ])
     }

@@ -10,8 +10,17 @@ package final class MeshNode {
     /// - Parameter files: a folder with what belongs into the host's root, such as an unpacked package.
     package init(on host: Host, files: String) throws(LabError) {
         self.host = host
+        // Only these folders are the host's own: anything else, and / itself, is the machine's.
+        let folders = Files.entries(of: files)
+        for folder in folders where !["etc", "lib", "usr", "var"].contains(folder) {
+            throw .unexpected("\(files)/\(folder) would be written to the machine itself")
+        }
         // As dpkg does it: a link to a folder, such as /lib, is followed, and folders keep their owners.
-        try host.shell("tar -C '\(files)' -c . | tar -C / -x --keep-directory-symlink --no-overwrite-dir")
+        try host.shell(
+            """
+            tar -C '\(files)' -c \(folders.joined(separator: " ")) |
+                tar -C / -x --keep-directory-symlink --no-overwrite-dir
+            """)
     }
 
     /// A folder as `init(on:files:)` takes it: the package KUBEMESH_DEB, which `scripts/test` has built, unpacked.
