@@ -17,7 +17,7 @@ struct CrashTests {
                     "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do meshctl wireguard add c\(round)-$i; done",
                     log: "clients\(round)")
                 usleep(.random(in: 0...60_000, using: &random))
-                kill(process, SIGKILL)
+                try site.node.crash(process: process)
                 try wait(for: "the end of those commands", within: .seconds(10)) { !clients.isRunning }
                 try site.node.up()
                 let after = try site.node.status()
