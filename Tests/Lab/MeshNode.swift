@@ -98,7 +98,11 @@ package final class MeshNode {
     /// The same, of an agent whose process was asked for before.
     package func crash(process: Int32) throws(LabError) {
         kill(process, SIGKILL)
-        try wait(for: "the end of meshd", within: .seconds(10)) { Files.target(ofLink: "/proc/\(process)/exe") == nil }
+        // A process gives up its memory before its sockets; only when it is a zombie, or gone, has it given up both.
+        try wait(for: "the end of meshd", within: .seconds(10)) {
+            let stat = Files.text(of: "/proc/\(process)/stat") ?? ""
+            return stat.split(separator: ")").last?.split(separator: " ").first.map { $0 == "Z" } ?? true
+        }
     }
 
     /// The address by which the mesh knows a container of this host, once the agent has mapped it.

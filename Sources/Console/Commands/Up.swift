@@ -17,9 +17,7 @@ extension Meshctl {
                 token: invocation.argument("TOKEN"), name: try nodeName(), advertise: try prefixes("advertise")))
         let timeout = Duration.seconds(invocation.seconds("timeout") ?? 15)
         let deadline = SystemClock.now + timeout
-        let isListening = try isAgentListening()
-        if !isListening { try startAgent(atBoot: true, until: deadline) }
-        var result = try ask(request) { if case .up(let result) = $0 { result } else { nil } }
+        var result = try askStarting(request, until: deadline)
         result.status = try waitUntilReady(result.status, until: deadline)
         show(result)
         if case .ready = result.status.state { return 0 }
@@ -32,6 +30,25 @@ extension Meshctl {
         throw Failure(
             .failed, "the mesh is not ready after \(Units.age(timeout))",
             nextStep: "meshd goes on trying: watch 'meshctl status'")
+    }
+
+    /// Asks the agent, and starts it first where none listens.
+    ///
+    /// One that was just killed may still accept a connection and end without an answer: then it is started anew, once.
+    private func askStarting(_ request: Request, until deadline: Instant) throws(Failure) -> UpResult {
+        let wasListening = try isAgentListening()
+        if !wasListening { try startAgent(atBoot: true, until: deadline) }
+        do throws(Failure) {
+            return try askUp(request)
+        } catch {
+            guard wasListening, error.code == .unreachable, try !isAgentListening() else { throw error }
+            try startAgent(atBoot: true, until: deadline)
+            return try askUp(request)
+        }
+    }
+
+    private func askUp(_ request: Request) throws(Failure) -> UpResult {
+        try ask(request) { if case .up(let result) = $0 { result } else { nil } }
     }
 
     private func nodeName() throws(Failure) -> String? {
