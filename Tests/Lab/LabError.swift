@@ -16,7 +16,7 @@ package enum LabError: Error, CustomStringConvertible {
             "'\(command.joined(separator: " "))' ended with status \(status): \(errors)"
         case .deadline(let what, let after): "\(what) did not happen within \(after)"
         case .system(let call, let object, let code): "\(call) of \(object) failed: \(LabError.text(of: code))"
-        case .inUse(let run): "a lab named '\(run)' is up already: end it first with 'meshlab stop \(run)'"
+        case .inUse(let run): "a lab named '\(run)' is up already: end it first (the demo: sudo scripts/demo --stop)"
         case .unexpected(let what): what
         }
     }
