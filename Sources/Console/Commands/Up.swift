@@ -41,7 +41,8 @@ extension Meshctl {
         do throws(Failure) {
             return try askUp(request)
         } catch {
-            guard wasListening, error.code == .unreachable, try !isAgentListening() else { throw error }
+            let isListening = try isAgentListening()
+            guard wasListening, error.code == .unreachable, !isListening else { throw error }
             try startAgent(atBoot: true, until: deadline)
             return try askUp(request)
         }
