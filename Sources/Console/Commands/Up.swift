@@ -41,8 +41,9 @@ extension Meshctl {
         do throws(Failure) {
             return try askUp(request)
         } catch {
-            let isListening = try isAgentListening()
-            guard wasListening, error.code == .unreachable, !isListening else { throw error }
+            guard wasListening, error.code == .unreachable else { throw error }
+            let isAlive = try isAgentListening()
+            guard !isAlive else { throw error }
             try startAgent(atBoot: true, until: deadline)
             return try askUp(request)
         }
