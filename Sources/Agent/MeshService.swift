@@ -334,6 +334,9 @@ final class MeshService {
                 do { try threads.send(message, to: destination) } catch { sendFailures += 1 }
             case .publish(let tables): threads.publish(tables)
             case .save(let change): state.apply(change, identity: node.identity)
+            // No one serves streams on this host: the node hears so at once.
+            case .openStream(let link, _): node.linkClosed(link, at: SystemClock.now)
+            case .closeLink: break
             case .event(let event):
                 report(event)
                 if case .renewed = event { isRenewed = true }

@@ -1,4 +1,5 @@
 package import Noise
+package import SansIO
 package import Traversal
 package import Wire
 
@@ -94,6 +95,11 @@ package final class PeerEntry: Sendable {
     package let keypair: Keypair?
     /// Where to send; `nil` while no path is known.
     package let destination: Destination?
+    /// Where every message goes as well, while it is in doubt whether `destination` still leads to the peer. The receiver's
+    /// replay window drops the second copy.
+    package let duplicate: Destination?
+    /// Until then messages are kept back, so that none overtakes those still on their way along a slower path.
+    package let holdUntil: Instant?
     /// The path that packets from the peer are expected on; any other is reported as `.moved`.
     package let path: Path?
     /// Its certified prefixes. While there are none (certificate not verified) only control frames pass.
@@ -104,7 +110,7 @@ package final class PeerEntry: Sendable {
 
     package init(
         index: Int, keypair: Keypair?, destination: Destination?, path: Path?, sources: SourceSet, activity: Activity,
-        innerMTU: Int
+        innerMTU: Int, duplicate: Destination? = nil, holdUntil: Instant? = nil
     ) {
         precondition(index >= 0 && innerMTU >= 576)
         self.index = index
@@ -114,6 +120,8 @@ package final class PeerEntry: Sendable {
         self.sources = sources
         self.activity = activity
         self.innerMTU = innerMTU
+        self.duplicate = duplicate
+        self.holdUntil = holdUntil
     }
 }
 

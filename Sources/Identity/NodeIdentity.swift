@@ -178,11 +178,12 @@ extension NodeIdentity {
 extension NodeIdentity {
     /// This node's record, with its clients. Candidates beyond the limit, and link-local ones, are left out.
     package func record(
-        number: UInt64, wallTime: WallTime, abilities: NodeRecord.Abilities, candidates: [Endpoint]
+        number: UInt64, wallTime: WallTime, abilities: NodeRecord.Abilities, candidates: [Endpoint],
+        streamPort: UInt16 = 0, relays: [UInt64] = []
     ) -> NodeRecord {
         NodeRecord(
-            of: self, number: number, wallTime: wallTime, abilities: abilities, candidates: candidates, clients: clients
-        )
+            of: self, number: number, wallTime: wallTime, abilities: abilities, candidates: candidates,
+            clients: clients, streamPort: streamPort, relays: relays)
     }
 
     /// Admits a client and gives it an address.

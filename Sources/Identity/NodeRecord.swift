@@ -4,7 +4,7 @@ package import Wire
 /// What a node says of itself to the whole mesh: who it is, where it may be reached, and who is attached to it.
 ///
 /// Body, big-endian: version 1 (1), number (8), wall time (8), abilities (1), chain (2 + n), candidates (1 + n × 7 or 19),
-/// clients (1 + n × …). Then the signature (64) by the certificate's signing key. At most 4 KiB.
+/// clients (1 + n × …), stream port (2), relays (1 + n × 8). Then the signature (64) by the certificate's signing key. At most 4 KiB.
 package struct NodeRecord: Equatable, Sendable, Signed {
     package struct Abilities: OptionSet, Hashable, Sendable {
         package let rawValue: UInt8
@@ -23,6 +23,7 @@ package struct NodeRecord: Equatable, Sendable, Signed {
     package static let sizeLimitBytes = 4096
     package static let candidateLimit = 16
     package static let clientLimit = 32
+    package static let relayLimit = 4
 
     /// Of two records of one node the one with the higher number counts.
     package var number: UInt64
@@ -33,6 +34,10 @@ package struct NodeRecord: Equatable, Sendable, Signed {
     /// Where it may be reached, best first. Without link-local addresses, which mean nothing elsewhere.
     package var candidates: [Endpoint]
     package var clients: [AttachedClient]
+    /// TCP port on which the node takes TLS streams at the addresses of its candidates; 0: it takes none.
+    package var streamPort: UInt16
+    /// The first eight bytes of the identifiers of relays that the node keeps a tunnel with, best first.
+    package var relays: [UInt64]
     package var signature: [UInt8] = []
 
     package var nodeID: NodeID { chain.nodeID }
@@ -58,6 +63,9 @@ package struct NodeRecord: Equatable, Sendable, Signed {
         for endpoint in candidates { writer.append(endpoint) }
         writer.append(UInt8(clients.count))
         for client in clients { client.write(to: &writer) }
+        writer.append(bigEndian: streamPort)
+        writer.append(UInt8(relays.count))
+        for relay in relays { writer.append(bigEndian: relay) }
         return writer.bytes
     }
 
@@ -70,10 +78,10 @@ package struct NodeRecord: Equatable, Sendable, Signed {
 }
 
 extension NodeRecord {
-    /// Signs a record of this node. Candidates and clients beyond the limits, and link-local addresses, are left out.
+    /// Signs a record of this node. Candidates, clients and relays beyond the limits, and link-local addresses, are left out.
     init(
         of identity: NodeIdentity, number: UInt64, wallTime: WallTime, abilities: Abilities, candidates: [Endpoint],
-        clients: [AttachedClient]
+        clients: [AttachedClient], streamPort: UInt16, relays: [UInt64]
     ) {
         self.number = number
         self.wallTime = wallTime
@@ -81,6 +89,8 @@ extension NodeRecord {
         chain = identity.chain
         self.candidates = Array(candidates.filter { $0.scope == 0 }.prefix(Self.candidateLimit))
         self.clients = Array(clients.prefix(Self.clientLimit))
+        self.streamPort = streamPort
+        self.relays = Array(relays.prefix(Self.relayLimit))
         while body.count + Ed25519.signatureSize > Self.sizeLimitBytes, !self.clients.isEmpty {
             self.clients.removeLast()
         }
@@ -103,6 +113,11 @@ extension NodeRecord {
         guard clientCount <= Self.clientLimit else { throw .invalidField("client count") }
         clients = []
         for _ in 0..<clientCount { clients.append(try AttachedClient(from: &reader)) }
+        streamPort = try reader.readBigEndianUInt16()
+        let relayCount = Int(try reader.readUInt8())
+        guard relayCount <= Self.relayLimit else { throw .invalidField("relay count") }
+        relays = []
+        for _ in 0..<relayCount { relays.append(try reader.readBigEndianUInt64()) }
         signature = try reader.readSignature()
         try reader.finish()
     }

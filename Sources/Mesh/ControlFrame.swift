@@ -8,10 +8,12 @@ package import Wire
 package enum ControlFrame: Equatable, Sendable {
     /// Who the sender is; the first frame on every new session.
     case hello(Hello)
-    /// Asks for a `pong` along the same path; proves a path and measures it.
-    case ping(nonce: UInt64)
-    /// Answers a ping; `observed` is the UDP source that the ping came from, absent when it came through a relay.
-    case pong(nonce: UInt64, observed: Endpoint?)
+    /// Asks for a `pong` along the same path; proves a path and measures it. `inDoubt`: the sender fears that its own path
+    /// has failed, and sends on another beside it.
+    case ping(nonce: UInt64, inDoubt: Bool)
+    /// Answers a ping, and is as long as one. `observed` is the UDP source that the ping came from, absent when it came through
+    /// a relay or a stream; `load` is how busy the sender is as a relay, 255 when it takes no circuits.
+    case pong(nonce: UInt64, observed: Endpoint?, load: UInt8)
     /// Signed node records, encoded by `Identity`.
     case records([[UInt8]])
     /// What the sender's directory holds: the receiver answers with records that are newer or missing there, and asks for
@@ -35,8 +37,26 @@ package enum ControlFrame: Equatable, Sendable {
     case goodbye
     /// A piece of a longer frame.
     case fragment(Fragment)
-    /// Asks a node that may issue for a certificate with a later expiry; the payload is `Identity`'s.
-    case renewal([UInt8])
+    /// A frame of one of the subjects that are spoken of seldom; what the payload means is its subject's.
+    case extended(Topic, [UInt8])
+
+    package enum Topic: UInt8, CaseIterable, Sendable {
+        /// Asks a node that may issue for a certificate with a later expiry (`RenewalMessage`).
+        case renewal = 1
+        /// Both sides open their NATs towards each other at the same time.
+        case punch = 2
+        /// The search for the port that a symmetric NAT chose.
+        case search = 3
+        /// Whether strangers can reach the asker (dial-back).
+        case reachability = 4
+        /// What a relay tells those that it relays for.
+        case relaying = 5
+        /// Why a path is as it is, asked by an operator at another node.
+        case inquiry = 6
+    }
+
+    /// Bytes of the body of a ping and of a pong.
+    private static let pingSize = 29
 
     /// Bytes of one unfragmented frame, so that it fits the smallest inner MTU.
     package static let sizeLimit = 1200
@@ -104,7 +124,7 @@ package enum ControlFrame: Equatable, Sendable {
         case hello = 1
         case ping, pong, records, digest, recordRequest
         case circuitOpen, circuitOffer, circuitAccept, circuitReady, circuitClosed
-        case refusal, goodbye, fragment, renewal
+        case refusal, goodbye, fragment, extended
     }
 }
 
@@ -118,12 +138,20 @@ extension ControlFrame {
         var reader = ByteReader(body.span)
         switch Kind(rawValue: kind) {
         case .hello: self = .hello(try Hello(from: &reader))
-        case .ping: self = .ping(nonce: try reader.readBigEndianUInt64())
+        case .ping:
+            let nonce = try reader.readBigEndianUInt64()
+            let flag = try reader.readUInt8()
+            guard flag <= 1 else { throw .invalidField("inDoubt") }
+            try Self.checkPingPadding(&reader, of: body)
+            self = .ping(nonce: nonce, inDoubt: flag == 1)
         case .pong:
             let nonce = try reader.readBigEndianUInt64()
+            let load = try reader.readUInt8()
             let isObserved = try reader.readUInt8()
             guard isObserved <= 1 else { throw .invalidField("observed") }
-            self = .pong(nonce: nonce, observed: isObserved == 1 ? try reader.readEndpoint() : nil)
+            let observed = isObserved == 1 ? try reader.readEndpoint() : nil
+            try Self.checkPingPadding(&reader, of: body)
+            self = .pong(nonce: nonce, observed: observed, load: load)
         case .records:
             var records: [[UInt8]] = []
             while reader.remaining > 0 { records.append(try reader.readLengthPrefixedBytes()) }
@@ -168,7 +196,9 @@ extension ControlFrame {
             self = .refusal(reason: reason, takenSubnets: takenSubnets)
         case .goodbye: self = .goodbye
         case .fragment: self = .fragment(try Fragment(from: &reader))
-        case .renewal: self = .renewal(reader.readRemaining())
+        case .extended:
+            guard let topic = Topic(rawValue: try reader.readUInt8()) else { throw .invalidField("topic") }
+            self = .extended(topic, reader.readRemaining())
         case nil: throw .unexpectedType(kind)
         }
         try reader.finish()
@@ -185,11 +215,16 @@ extension ControlFrame {
         var writer = ByteWriter(capacity: 64)
         switch self {
         case .hello(let hello): hello.write(to: &writer)
-        case .ping(let nonce): writer.append(bigEndian: nonce)
-        case .pong(let nonce, let observed):
+        case .ping(let nonce, let inDoubt):
             writer.append(bigEndian: nonce)
+            writer.append(inDoubt ? 1 : 0 as UInt8)
+            Self.padPing(&writer)
+        case .pong(let nonce, let observed, let load):
+            writer.append(bigEndian: nonce)
+            writer.append(load)
             writer.append(observed == nil ? 0 : 1 as UInt8)
             if let observed { writer.append(observed) }
+            Self.padPing(&writer)
         case .records(let records):
             for record in records { writer.append(lengthPrefixed: record) }
         case .digest(let digest):
@@ -217,9 +252,22 @@ extension ControlFrame {
             for subnet in takenSubnets { writer.append(bigEndian: subnet) }
         case .goodbye: break
         case .fragment(let fragment): fragment.write(to: &writer)
-        case .renewal(let payload): writer.append(payload)
+        case .extended(let topic, let payload):
+            writer.append(topic.rawValue)
+            writer.append(payload)
         }
         return writer.bytes
+    }
+
+    /// Pings are as long as pongs, whatever address those carry, so that nobody gains bytes by asking.
+    private static func padPing(_ writer: inout ByteWriter) {
+        writer.append(Array(repeating: 0, count: pingSize - writer.bytes.count))
+    }
+
+    private static func checkPingPadding(_ reader: inout ByteReader, of body: [UInt8]) throws(WireError) {
+        guard body.count == pingSize, reader.readRemaining().allSatisfy({ $0 == 0 }) else {
+            throw .invalidField("padding")
+        }
     }
 
     private var kind: Kind {
@@ -238,7 +286,7 @@ extension ControlFrame {
         case .refusal: .refusal
         case .goodbye: .goodbye
         case .fragment: .fragment
-        case .renewal: .renewal
+        case .extended: .extended
         }
     }
 }

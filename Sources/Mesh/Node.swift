@@ -27,6 +27,9 @@ package struct Node {
         case publish(Tables)
         case save(StateChange)
         case event(NodeEvent)
+        /// Open a TLS stream to a relay's endpoint. It becomes the link of this number: `linkOpened` or `linkClosed` follows.
+        case openStream(link: UInt32, to: Endpoint)
+        case closeLink(UInt32)
     }
 
     /// What must survive a restart. The shell writes it to disk, in order.
@@ -121,6 +124,8 @@ package struct Node {
     var peers = PeerTable()
     var sessions = SlotMap<SessionSlot>(limit: 65_536, identifierBits: 32)
     var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64)
+    var links: [UInt32: Link] = [:]
+    var lastLink: UInt32 = 0
     var relay: RelayServer
     var deadlines = Deadlines<DeadlineKey>()
     var actions: [Action] = []

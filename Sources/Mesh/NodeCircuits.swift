@@ -121,7 +121,7 @@ extension Node {
         peers[circuit.relay]?.carriedCircuitCount -= 1
         guard peers[circuit.peer] != nil else { return }
         peers[circuit.peer]?.circuits.removeAll { $0 == identifier }
-        let pathActions = peers[circuit.peer]?.paths.circuitClosed(identifier, at: now) ?? []
+        let pathActions = peers[circuit.peer]?.paths.closed(.relayed(circuit: identifier), at: now) ?? []
         apply(pathActions, to: circuit.peer, at: now)
     }
 
@@ -163,6 +163,12 @@ extension Node {
 
 // The relay's part.
 extension Node {
+    /// How busy this node is as a relay, as pongs tell it: 255 when it takes no circuits.
+    var relayLoad: UInt8 {
+        guard isReachable, relay.isEnabled, relay.circuitCount < relay.limits.circuits else { return 255 }
+        return UInt8(254 * relay.circuitCount / relay.limits.circuits)
+    }
+
     mutating func receiveOpen(
         replyID: UInt64, target: Bytes32, message: [UInt8], from opener: Int, at now: Instant
     ) {

@@ -76,7 +76,7 @@ extension Node {
         let nonce = random.next()
         peers[number]?.awaitedPongs = peer.awaitedPongs.filter { now - $0.value.sentAt < .seconds(30) }
         peers[number]?.awaitedPongs[nonce] = Peer.AwaitedPong(token: token, sentAt: now)
-        send(.ping(nonce: nonce), to: number, along: path, at: now)
+        send(.ping(nonce: nonce, inDoubt: false), to: number, along: path, at: now)
     }
 
     /// Says goodbye to everybody, in good order before the daemon stops.

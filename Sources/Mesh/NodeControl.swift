@@ -31,11 +31,10 @@ extension Node {
         case .hello(let hello): receive(hello, from: number, at: now)
         case .refusal(let reason, let taken): receiveRefusal(reason, taken, from: number, at: now)
         case .goodbye: disconnect(number, at: now)
-        case .ping(let nonce):
-            var observed: Endpoint?
-            if case .direct(let endpoint) = path { observed = endpoint }
-            send(.pong(nonce: nonce, observed: observed), to: number, along: path, at: now)
-        case .pong(let nonce, let observed): receivePong(nonce, observed, from: number, along: path, at: now)
+        case .ping(let nonce, _):
+            send(
+                .pong(nonce: nonce, observed: observed(along: path), load: relayLoad), to: number, along: path, at: now)
+        case .pong(let nonce, let observed, _): receivePong(nonce, observed, from: number, along: path, at: now)
         default:
             guard peers[number]?.isMember == true else {
                 counters.unexpectedFrames += 1
@@ -67,8 +66,16 @@ extension Node {
             receiveReady(replyID: replyID, relayID: relayID, message: message, from: number, at: now)
         case .circuitClosed(let identifier, let reason):
             receiveClosed(identifier, reason: reason, from: number, at: now)
-        case .renewal(let payload): receiveRenewal(payload, from: number, at: now)
+        case .extended(let topic, let payload): receive(topic, payload, from: number, at: now)
         case .hello, .refusal, .goodbye, .ping, .pong, .fragment: break
+        }
+    }
+
+    private mutating func receive(_ topic: ControlFrame.Topic, _ payload: [UInt8], from number: Int, at now: Instant) {
+        switch topic {
+        case .renewal: receiveRenewal(payload, from: number, at: now)
+        // Of a later version: nobody here speaks of these yet.
+        case .punch, .search, .reachability, .relaying, .inquiry: counters.unexpectedFrames += 1
         }
     }
 
@@ -80,7 +87,7 @@ extension Node {
         // Answered with many records.
         case .digest: 16
         // Signed by us, or carried to a third party.
-        case .renewal, .circuitOpen, .circuitOffer: 4
+        case .extended, .circuitOpen, .circuitOffer: 4
         default: 1
         }
     }
@@ -171,6 +178,13 @@ extension Node {
 
     // MARK: ping
 
+    /// Where a peer's packets along a path come from, as the network shows it.
+    private func observed(along path: Path) -> Endpoint? {
+        guard case .direct(let endpoint) = path else { return nil }
+        guard let link = endpoint.link else { return endpoint }
+        return link.kind == .socket ? links[link.number]?.remote : nil
+    }
+
     private mutating func receivePong(
         _ nonce: UInt64, _ observed: Endpoint?, from number: Int, along path: Path, at now: Instant
     ) {
@@ -214,7 +228,7 @@ extension Node {
         if case .relayed(let identifier) = path {
             guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
         }
-        if case .direct(let endpoint) = path { peers[number]?.lastEndpoint = endpoint }
+        if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
         let pathActions = peers[number]?.paths.heard(along: path, at: now, using: &random) ?? []
         apply(pathActions, to: number, at: now)
     }
@@ -223,7 +237,7 @@ extension Node {
         for action in pathActions {
             switch action {
             case .ping(let path, let nonce):
-                send(.ping(nonce: nonce), to: number, along: path, at: now)
+                send(.ping(nonce: nonce, inDoubt: false), to: number, along: path, at: now)
             case .use(let path, let reason):
                 // Circuits of others may go through this peer's endpoint.
                 touchAll()

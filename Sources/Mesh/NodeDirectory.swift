@@ -239,7 +239,8 @@ extension Node {
     /// not into the mesh.
     private func isDialable(_ endpoint: Endpoint) -> Bool {
         let plan = identity.mesh.plan
-        return endpoint.port != 0 && endpoint.address.isUnicast && !plan.ipv4Range.contains(endpoint.address)
+        return endpoint.port != 0 && endpoint.address.isUnicast && !endpoint.address.isLinkRange
+            && !plan.ipv4Range.contains(endpoint.address)
             && !plan.ipv6Range.contains(endpoint.address) && !configuration.local.contains(endpoint)
             && !configuration.advertised.contains(endpoint)
     }

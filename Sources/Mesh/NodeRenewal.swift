@@ -24,7 +24,7 @@ extension Node {
         guard !issuers.isEmpty else { return }
         renewalAskedAt = now
         for issuer in issuers {
-            send(.renewal(RenewalMessage.request(wantsSubnet: false).encoded), to: issuer.number, at: now)
+            send(.extended(.renewal, RenewalMessage.request(wantsSubnet: false).encoded), to: issuer.number, at: now)
         }
     }
 
@@ -47,7 +47,7 @@ extension Node {
             let answer = issuer.answer(
                 wantsSubnet: wantsSubnet, from: node, in: registry, at: wallTime(at: now),
                 lifetime: configuration.certificateLifetime)
-            send(.renewal(answer.encoded), to: number, at: now)
+            send(.extended(.renewal, answer.encoded), to: number, at: now)
         case .granted(let chain):
             guard renewalAskedAt != nil, identity.adopt(chain) else { return }
             identityChanged(at: now)

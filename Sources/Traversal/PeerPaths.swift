@@ -41,6 +41,7 @@ package struct PeerPaths: Sendable {
         case roamed = "peer moved"
         case unanswered = "path stopped answering"
         case circuitClosed = "circuit closed"
+        case linkClosed = "link closed"
         case linkChanged = "network changed"
     }
 
@@ -167,13 +168,14 @@ package struct PeerPaths: Sendable {
         if circuit == nil { circuit = identifier }
     }
 
-    /// The circuit that led to the peer is gone.
-    package mutating func circuitClosed(_ identifier: UInt64, at now: Instant) -> [Action] {
-        if circuit == identifier { circuit = nil }
-        if rival?.path == .relayed(circuit: identifier) { rival = nil }
-        statistics[.relayed(circuit: identifier)] = nil
-        guard current == .relayed(circuit: identifier) else { return [] }
-        return use(nil, because: .circuitClosed, at: now)
+    /// A circuit or a link that led to the peer is gone.
+    package mutating func closed(_ path: Path, at now: Instant) -> [Action] {
+        if let circuit, path == .relayed(circuit: circuit) { self.circuit = nil }
+        if rival?.path == path { rival = nil }
+        statistics[path] = nil
+        guard current == path else { return [] }
+        let fallback = path.isDirect ? circuit.map { Path.relayed(circuit: $0) } : nil
+        return use(fallback, because: path.isDirect ? .linkClosed : .circuitClosed, at: now)
     }
 
     /// Addresses of this host changed: every candidate is worth a new try, and the path in use a check.

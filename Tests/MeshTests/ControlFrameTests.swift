@@ -7,10 +7,11 @@ import Wire
     static let node = Bytes32(Array(repeating: 7, count: 32)) ?? .zero
     static let frames: [ControlFrame] = [
         .hello(.init(bootID: 1, wallSeconds: 2, wantsReply: true, record: [1, 2, 3])),
-        .ping(nonce: 77),
-        .pong(nonce: 77, observed: nil),
-        .pong(nonce: 77, observed: Endpoint("198.18.1.2:4242")),
-        .pong(nonce: 77, observed: Endpoint("[2001:db8::1]:4242")),
+        .ping(nonce: 77, inDoubt: false),
+        .ping(nonce: 77, inDoubt: true),
+        .pong(nonce: 77, observed: nil, load: 0),
+        .pong(nonce: 77, observed: Endpoint("198.18.1.2:4242"), load: 254),
+        .pong(nonce: 77, observed: Endpoint("[2001:db8::1]:4242"), load: 254),
         .records([[1], [], [2, 3]]),
         .digest(.init(first: 0, last: .max, entries: [.init(node: 1, number: 2), .init(node: 3, number: 4)])),
         .recordRequest([5, 6]),
@@ -23,7 +24,8 @@ import Wire
         .refusal(reason: "the prefix is taken", takenSubnets: [256, 4711]),
         .goodbye,
         .fragment(.init(message: 1, index: 1, count: 3, bytes: [1, 2])),
-        .renewal([1, 2, 3]),
+        .extended(.renewal, [1, 2, 3]),
+        .extended(.punch, []),
     ]
 
     @Test(arguments: frames) func `a frame survives the wire, and its first nibble is zero`(_ frame: ControlFrame)

@@ -106,8 +106,8 @@ private struct HostileInput {
                 .init(
                     bootID: random.next() % 4, wallSeconds: random.next(), wantsReply: Bool.random(using: &random),
                     record: mangled(records.randomElement(using: &random) ?? [])))
-        case 1: return .ping(nonce: random.next())
-        case 2: return .pong(nonce: random.next(), observed: Bool.random(using: &random) ? endpoint() : nil)
+        case 1: return .ping(nonce: random.next(), inDoubt: Bool.random(using: &random))
+        case 2: return .pong(nonce: random.next(), observed: Bool.random(using: &random) ? endpoint() : nil, load: 3)
         case 3: return .records((0..<3).map { _ in mangled(records.randomElement(using: &random) ?? []) })
         case 4:
             let first = random.next() / 2
@@ -122,7 +122,7 @@ private struct HostileInput {
         case 11: return .refusal(reason: "no", takenSubnets: [node.identity.certificate.subnet])
         case 12: return .goodbye
         case 13: return .fragment(.init(message: 1, index: UInt8(random.next() % 3), count: 3, bytes: bytes(40)))
-        default: return .renewal(bytes(40))
+        default: return .extended(ControlFrame.Topic.allCases.randomElement(using: &random) ?? .renewal, bytes(40))
         }
     }
 

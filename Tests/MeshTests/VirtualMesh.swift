@@ -197,6 +197,8 @@ final class VirtualMesh {
         case .publish(let tables): hosts[name]?.path.tables = tables
         case .event(let event): hosts[name]?.events.append(event)
         case .save(let change): hosts[name]?.saved.append(change)
+        case .openStream(let link, _): hosts[name]?.node.linkClosed(link, at: now)
+        case .closeLink: break
         }
     }
 

@@ -121,7 +121,7 @@ import Wire
 
     @Test mutating func `a closed circuit leaves no path when it was the one in use`() {
         _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        let closed = paths.circuitClosed(77, at: .zero)
+        let closed = paths.closed(.relayed(circuit: 77), at: .zero)
         #expect(closed == [.use(nil, reason: .circuitClosed)])
         #expect(paths.current == nil && paths.circuit == nil)
     }
