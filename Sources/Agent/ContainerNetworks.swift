@@ -108,7 +108,16 @@ package struct ContainerNetworks: Equatable {
         guard link.isBridge else { return false }
         if settings.prefixes.contains(where: { $0.bridge == link.name }) { return true }
         if !settings.bridges.isEmpty { return settings.bridges.contains(link.name) }
-        return ["docker", "br-", "cni", "cbr", "podman", "nerdctl", "kube-bridge"].contains { link.name.hasPrefix($0) }
+        return hasContainersName(link)
+    }
+
+    /// Whether a link leads to containers and nothing else, whether or not they are part of the mesh.
+    package func isForContainers(_ link: Link) -> Bool {
+        isContainerBridge(link) || (link.isBridge && hasContainersName(link))
+    }
+
+    private func hasContainersName(_ link: Link) -> Bool {
+        ["docker", "br-", "cni", "cbr", "podman", "nerdctl", "kube-bridge"].contains { link.name.hasPrefix($0) }
     }
 
     private func isLinkLocal(_ prefix: IPPrefix) -> Bool {

@@ -67,7 +67,7 @@ final class MeshService {
             throw .netlink(.malformed("\(error)"))
         }
         node = Node(
-            identity: identity, configuration: Self.nodeConfiguration(configuration, local: []),
+            identity: identity, configuration: Self.nodeConfiguration(configuration, local: LocalAddresses()),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
             at: startedAt)
         do { threads = try PacketThreads(tun: tun, sockets: sockets) } catch { throw .system(error) }
@@ -135,11 +135,14 @@ final class MeshService {
         problems["containers"] = containers.problems.isEmpty ? nil : containers.problems.joined(separator: "; ")
         try applyRules(force: false)
         acceptForwarding()
-        localEndpoints = endpoints(seen)
+        let plan = node.identity.mesh.plan
+        local = LocalAddresses(
+            of: seen, sockets: sockets.map(\.localEndpoint), mesh: [plan.ipv4Range, plan.ipv6Range],
+            meshInterface: configuration.interface, isForContainers: networks.isForContainers)
         pollAt = seen.links.contains { $0.isBridge } ? SystemClock.now + Self.pollInterval : nil
     }
 
-    private var localEndpoints: [Endpoint] = []
+    private var local = LocalAddresses()
 
     private func applyRules(force: Bool) throws(AgentError) {
         let plan = node.identity.mesh.plan
@@ -162,40 +165,18 @@ final class MeshService {
         }
     }
 
-    /// Where this host may be reached: addresses of interfaces that are neither the mesh's nor a container bridge's.
-    private func endpoints(_ seen: ContainerNetworks.Host) -> [Endpoint] {
-        let bridges = Set(containers.mappings.map(\.bridge))
-        let usable = seen.links.filter { link in
-            link.isUp && !link.isLoopback && link.name != configuration.interface && !bridges.contains(link.name)
-        }
-        let indices = Set(usable.map(\.index))
-        let plan = node.identity.mesh.plan
-        let addresses = seen.addresses.filter { address in
-            indices.contains(address.interface) && !address.flags.contains(.tentative)
-                && !address.flags.contains(.deprecated) && !plan.ipv4Range.contains(address.address)
-                && !plan.ipv6Range.contains(address.address)
-        }
-        var found: [Endpoint] = []
-        for address in addresses.map(\.address) {
-            if case .v6(let v6) = address, v6.isLinkLocal { continue }
-            let socket = sockets.first { socket in
-                socket.isIPv4 == address.isIPv4
-                    && (socket.localEndpoint.address == address || socket.localEndpoint.address == .v4(.any)
-                        || socket.localEndpoint.address == .v6(.any))
-            }
-            if let socket { found.append(Endpoint(address, port: socket.localEndpoint.port)) }
-        }
-        return found.sorted { ($0.address.isPrivate ? 1 : 0, $0) < ($1.address.isPrivate ? 1 : 0, $1) }
-    }
-
     private func configureNode() {
-        node.configure(Self.nodeConfiguration(configuration, local: localEndpoints), at: SystemClock.now)
+        node.configure(Self.nodeConfiguration(configuration, local: local), at: SystemClock.now)
     }
 
-    private static func nodeConfiguration(_ configuration: Configuration, local: [Endpoint]) -> NodeConfiguration {
+    private static func nodeConfiguration(
+        _ configuration: Configuration, local: LocalAddresses
+    ) -> NodeConfiguration {
         var settings = NodeConfiguration()
         settings.advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
-        settings.local = local
+        settings.local = local.endpoints
+        settings.localPrefixes = local.prefixes
+        settings.containerPrefixes = local.containers
         settings.isRelayAllowed = configuration.relay.enabled
         settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
         settings.natKeepalive = configuration.keepalive

@@ -145,7 +145,7 @@ package struct Node {
     var ownRecord: [UInt8] = []
     var recordContent = RecordContent()
     var recordSignedAt: Instant
-    var reflexive: [Reflexive] = []
+    var gathered = OwnCandidates()
     var recentPeers: [RecentPeer]
     var lastDigest: Instant
     var renewalAskedAt: Instant?
@@ -292,6 +292,7 @@ package struct Node {
                 sendDigest(to: peer.number, at: now)
             }
         }
+        gathered.forget(before: now)
         refreshRecord(at: now, force: now - recordSignedAt >= Self.recordRefreshInterval)
         renewIfNeeded(at: now)
         dropUnansweredCircuits(at: now)

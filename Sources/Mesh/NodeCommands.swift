@@ -106,6 +106,7 @@ extension Node {
         if !new.advertised.isEmpty { isReachable = true }
         areTablesStale = true
         refreshRecord(at: now)
+        if new.local != old.local { gathered.networkChanged(at: now) }
         if addressesChanged { networkChanged(at: now) }
         chooseAnchors(at: now)
     }

@@ -7,6 +7,10 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var advertised: [Endpoint] = []
     /// This host's own addresses with the port of the socket of their family, from the kernel.
     package var local: [Endpoint] = []
+    /// Networks that this host is on, or has a route to other than the default one: private addresses in them are near.
+    package var localPrefixes: [IPPrefix] = []
+    /// Networks of this host's containers: nobody else's address in them means what it says.
+    package var containerPrefixes: [IPPrefix] = []
     package var isRelayAllowed = true
     /// Names of nodes that relay for us before others.
     package var preferredRelays: [String] = []

@@ -198,7 +198,10 @@ extension Node {
         }
         let pathActions = peers[number]?.paths.pong(nonce: nonce, along: path, at: now) ?? []
         apply(pathActions, to: number, at: now)
-        if let observed, peers[number]?.isMember == true { noteReflexive(observed, toldBy: number, at: now) }
+        // What a link's own socket is seen as says nothing of the main one.
+        if let observed, case .direct(let endpoint) = path, !endpoint.isLink, peers[number]?.isMember == true {
+            noteReflexive(observed, toldBy: .peer(number), at: now)
+        }
     }
 
     // MARK: sending

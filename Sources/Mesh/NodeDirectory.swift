@@ -2,20 +2,13 @@ import Crypto
 import Identity
 import SansIO
 import Traversal
-package import Wire
+import Wire
 
 /// Why a record was not accepted, in words for an operator, and what the refused node needs to try again.
 struct AdmissionRefusal: Error {
     var reason: String
     /// The subnets that are taken, when that is what stood in the way.
     var takenSubnets: [UInt16] = []
-}
-
-/// What others say our address is.
-struct Reflexive: Sendable {
-    var endpoint: Endpoint
-    var toldBy: Int
-    var at: Instant
 }
 
 /// What our record says; a new one is signed when this changes.
@@ -31,10 +24,6 @@ extension Node {
     static let digestInterval: Duration = .seconds(10)
     /// A node's record is signed anew at least this often.
     static let recordRefreshInterval: Duration = .seconds(6 * 3600)
-    /// What others say our address is makes a new record no sooner than this after the last.
-    static let recordInterval: Duration = .seconds(1)
-    static let reflexiveLimit = 4
-    static let reflexiveMemory: Duration = .seconds(600)
     static let takenSubnetsLimit = 500
     /// How long records of a peer are not looked at after too many that were refused.
     static let ignoredTime: Duration = .seconds(10)
@@ -228,21 +217,11 @@ extension Node {
     /// Endpoints to try for a node: what it says of itself, and where it was last seen.
     mutating func setCandidates(of number: Int, at now: Instant) {
         guard let identifier = peers[number]?.nodeID, let record = directory.record(of: identifier) else { return }
-        var candidates = record.candidates.filter(isDialable)
+        var candidates = dialable(of: record)
         if let last = peers[number]?.lastEndpoint, !candidates.contains(last) { candidates.append(last) }
         peers[number]?.candidates = candidates
         peers[number]?.paths.setCandidates(candidates, at: now)
         deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
-    }
-
-    /// Whether packets may be sent to an endpoint on somebody else's word: not to many hosts at once, not to ourselves, and
-    /// not into the mesh.
-    private func isDialable(_ endpoint: Endpoint) -> Bool {
-        let plan = identity.mesh.plan
-        return endpoint.port != 0 && endpoint.address.isUnicast && !endpoint.address.isLinkRange
-            && !plan.ipv4Range.contains(endpoint.address)
-            && !plan.ipv6Range.contains(endpoint.address) && !configuration.local.contains(endpoint)
-            && !configuration.advertised.contains(endpoint)
     }
 
     // MARK: our own record
@@ -265,32 +244,6 @@ extension Node {
         if let outcome = try? registry.insert(record, now: wallTime(at: now)) { carryOut(outcome.changes, at: now) }
         actions.append(.save(.recordNumber(recordNumber)))
         flood(ownRecord, except: [], at: now)
-    }
-
-    /// Where we may be reached, best first: what the operator says, what others see, what the interfaces have.
-    package var ownCandidates: [Endpoint] {
-        var candidates: [Endpoint] = []
-        for endpoint in configuration.advertised + configuration.local + reflexive.map(\.endpoint)
-        where !candidates.contains(endpoint) {
-            candidates.append(endpoint)
-        }
-        return candidates
-    }
-
-    /// A member told us the address that our packets to it come from.
-    ///
-    /// Each member has one say. When all places are taken, what others said stays until it is old: behind a NAT that gives
-    /// every destination another port, our record would change with every answer otherwise.
-    mutating func noteReflexive(_ endpoint: Endpoint, toldBy number: Int, at now: Instant) {
-        guard isDialable(endpoint) else { return }
-        reflexive.removeAll { now - $0.at > Self.reflexiveMemory }
-        if let known = reflexive.firstIndex(where: { $0.toldBy == number }) {
-            reflexive[known] = Reflexive(endpoint: endpoint, toldBy: number, at: now)
-        } else if reflexive.count < Self.reflexiveLimit {
-            reflexive.append(Reflexive(endpoint: endpoint, toldBy: number, at: now))
-        }
-        // Sooner than that, the next round of maintenance does it.
-        if now - recordSignedAt >= Self.recordInterval { refreshRecord(at: now) }
     }
 
     // MARK: spreading

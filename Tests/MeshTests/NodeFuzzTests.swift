@@ -66,7 +66,7 @@ import Wire
                 * node.configuration.relayLimits.circuits,
             place)
         #expect(node.circuits.entries.count { $0.value == .forwarded } == 2 * node.relay.circuitCount, place)
-        #expect(node.reflexive.count <= Node.reflexiveLimit && node.contacted.count <= 4096, place)
+        #expect(node.observations.count <= OwnCandidates.observationLimit && node.contacted.count <= 4096, place)
         for peer in node.peers.all {
             #expect(peer.paths.knownPathCount <= PeerPaths.statisticsLimit + 1, place)
             #expect(peer.circuits.count <= Node.circuitsPerPeer && peer.relaysTried.count <= Self.names.count, place)

@@ -1,0 +1,77 @@
+import Identity
+package import SansIO
+package import Wire
+
+// Where this node may be reached, and which endpoints of others are worth a try.
+extension Node {
+    /// What others see makes a new record no sooner than this after the last.
+    static let recordInterval: Duration = .seconds(1)
+    /// Private endpoints of one peer that are tried at most.
+    static let privateCandidateLimit = 4
+
+    // MARK: our own
+
+    /// Where we may be reached, best first, with what is known of each.
+    package var candidates: [OwnCandidate] {
+        gathered.list(advertised: configuration.advertised, local: configuration.local)
+    }
+
+    /// Where we may be reached, best first.
+    package var ownCandidates: [Endpoint] { candidates.map(\.endpoint) }
+
+    /// What each observer has seen our packets come from.
+    package var observations: [Observation] { gathered.observations }
+
+    /// The ports that gateways forward to us now; what is not among them is gone.
+    package mutating func setMapped(_ endpoints: [MappedEndpoint], at now: Instant) {
+        let before = ownCandidates
+        gathered.setMapped(endpoints.filter { isPlausible($0.endpoint) }, at: now)
+        if ownCandidates != before { refreshRecord(at: now) }
+    }
+
+    /// A member, or a STUN server, told us what our packets to it come from.
+    mutating func noteReflexive(_ endpoint: Endpoint, toldBy observer: Observer, at now: Instant) {
+        guard isPlausible(endpoint) else { return }
+        gathered.observe(endpoint, by: observer, at: now)
+        // Sooner than that, the next round of maintenance does it.
+        if now - recordSignedAt >= Self.recordInterval { refreshRecord(at: now) }
+    }
+
+    // MARK: those of others
+
+    /// Whether an endpoint could be anybody's outside the mesh.
+    func isPlausible(_ endpoint: Endpoint) -> Bool {
+        let plan = identity.mesh.plan
+        return endpoint.port != 0 && endpoint.address.isUnicast && !endpoint.address.isLinkRange
+            && !plan.ipv4Range.contains(endpoint.address) && !plan.ipv6Range.contains(endpoint.address)
+    }
+
+    /// Whether packets may be sent to an endpoint on somebody else's word: not to many hosts at once, not to ourselves, not
+    /// into the mesh, and not to containers of this host.
+    func isDialable(_ endpoint: Endpoint) -> Bool {
+        isPlausible(endpoint) && !configuration.containerPrefixes.contains { $0.contains(endpoint.address) }
+            && !configuration.local.contains(endpoint) && !configuration.advertised.contains(endpoint)
+    }
+
+    /// The endpoints of a record that are worth a try, best first: those on a network of ours, then public ones, then private
+    /// ones that may be on the same side of a NAT as we are.
+    func dialable(of record: NodeRecord) -> [Endpoint] {
+        let usable = record.candidates.filter(isDialable)
+        let isNear = { [onLink = configuration.localPrefixes] (endpoint: Endpoint) in
+            endpoint.address.isPrivate && onLink.contains { $0.contains(endpoint.address) }
+        }
+        let near = usable.filter(isNear)
+        let open = usable.filter { !$0.address.isPrivate }
+        let hidden = usable.filter { $0.address.isPrivate && !isNear($0) }
+        return near.prefix(Self.privateCandidateLimit) + open
+            + (maySharePrivateNetwork(with: record) ? Array(hidden.prefix(Self.privateCandidateLimit)) : [])
+    }
+
+    /// Whether a node's private addresses may mean the same to us: unless both of us are known to be behind NATs, or on
+    /// networks, of different public addresses.
+    private func maySharePrivateNetwork(with record: NodeRecord) -> Bool {
+        let own = Set(ownCandidates.map(\.address).filter { $0.isIPv4 && !$0.isPrivate })
+        let theirs = Set(record.candidates.map(\.address).filter { $0.isIPv4 && !$0.isPrivate })
+        return own.isEmpty || theirs.isEmpty || !own.isDisjoint(with: theirs)
+    }
+}
