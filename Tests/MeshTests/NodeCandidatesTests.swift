@@ -12,7 +12,7 @@ import Wire
         let mesh = VirtualMesh()
         let token = mesh.create("hub", at: "198.18.1.2:20007")
         mesh.join("one", at: "192.168.1.2:20007", behind: "198.18.2.2", with: token)
-        mesh.join("two", at: "192.168.1.3:20007", behind: outside, with: token)
+        mesh.join("two", at: "192.168.1.3:20008", behind: outside, with: token)
         mesh.run(for: .seconds(20))
         return mesh
     }
