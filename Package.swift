@@ -62,7 +62,7 @@ let core: [Target] = [
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("STUN", ["SansIO", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
-    source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "Traversal", "Relay", "Datapath"]),
+    source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "STUN", "Traversal", "Relay", "Datapath"]),
     source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
 ]
 
@@ -79,7 +79,7 @@ let shell: [Target] = [
         "Agent",
         [
             "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
-            "Noise", "PacketIO", "Relay", "SansIO", "Store", "Traversal", "Wire",
+            "Noise", "PacketIO", "Relay", "SansIO", "STUN", "Store", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
@@ -120,7 +120,7 @@ let testTargets: [Target] = [
     tests("Tidy", ["Lab"]),
     tests("STUN", ["STUN", "SansIO", "Wire"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
-    tests("Mesh", ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "Traversal"]),
+    tests("Mesh", ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "STUN", "Traversal"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Arguments", ["Arguments", "SansIO"]),

@@ -177,6 +177,15 @@ final class MeshService {
         settings.local = local.endpoints
         settings.localPrefixes = local.prefixes
         settings.containerPrefixes = local.containers
+        settings.stunAudience =
+            switch configuration.stun.serve {
+            case .all: .all
+            case .members: .members
+            case .off: .nobody
+            }
+        settings.stunServers = configuration.stun.servers.map {
+            $0.endpoint(defaultPort: Configuration.STUN.defaultPort)
+        }
         settings.isRelayAllowed = configuration.relay.enabled
         settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
         settings.natKeepalive = configuration.keepalive
@@ -273,6 +282,7 @@ final class MeshService {
         configuration.keepalive = new.keepalive
         configuration.containers = new.containers
         configuration.forwarding = new.forwarding
+        configuration.stun = new.stun
         configuration.relay = new.relay
         configuration.relayNodes = new.relayNodes
         configuration.certificate = new.certificate

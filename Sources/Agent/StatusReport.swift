@@ -6,6 +6,7 @@ import Linux
 import Mesh
 import Netfilter
 import PacketIO
+import STUN
 import SansIO
 import Traversal
 import Wire
@@ -77,7 +78,10 @@ extension MeshService {
             .init("records refused", UInt64(counts.recordsRefused)),
             .init("circuits refused", UInt64(counts.circuitsRefused)),
             .init("control messages not sent", UInt64(sendFailures)),
+            .init("STUN requests answered", UInt64(counts.stunAnswered)),
+            .init("STUN answers to nothing we asked", UInt64(counts.stunUnexpected)),
         ]
+            + zip(STUNServer.Refusal.allCases, counts.stunRefused).filter { $1 > 0 }.map { .init($0.name, UInt64($1)) }
     }
 
     private var drops: [Status.Counter] {

@@ -16,6 +16,7 @@ package struct Configuration: Equatable, Sendable {
     package var keepalive: Duration = .seconds(25)
     package var containers = Containers()
     package var forwarding = Forwarding()
+    package var stun = STUN()
     package var relay = Relay()
     package var relayNodes: [RelayNode] = []
     package var certificate = Certificate()
@@ -86,6 +87,20 @@ package struct Configuration: Equatable, Sendable {
 
     package struct Forwarding: Equatable, Sendable {
         package var dockerUser = Automatic.auto
+    }
+
+    package struct STUN: Equatable, Sendable {
+        package var serve = Audience.all
+        package var servers: [AdvertisedEndpoint] = []
+
+        package enum Audience: String, CaseIterable, Sendable {
+            case all, members, off
+        }
+
+        /// Where a server listens whose port is not given (RFC 8489 §8.1).
+        package static let defaultPort: UInt16 = 3478
+
+        package init() {}
     }
 
     package struct Relay: Equatable, Sendable {

@@ -49,6 +49,14 @@ extension Setting {
             "auto lets mesh traffic pass Docker's forward policy by a rule in its DOCKER-USER chain; off leaves that to you."
         ),
         Setting(
+            "stun.serve", \.stun.serve, .choice, .live,
+            "Whom this node tells, on its own UDP port, from which address they ask (STUN): all, members of the mesh only, or"
+                + " nobody. Answers are limited in rate and never longer than three times the question."),
+        Setting(
+            "stun.servers", \.stun.servers, .list(of: .advertisedEndpoint, limit: 8), .live,
+            "Stock STUN servers that are asked for this host's outside address, beside the nodes of the mesh. Without a port,"
+                + " 3478 is meant."),
+        Setting(
             "relay.enabled", \.relay.enabled, .boolean, .live,
             "Whether this node forwards sealed packets of two others that cannot reach each other. It cannot read them."
         ),

@@ -3,6 +3,7 @@ package import Datapath
 package import Identity
 import Noise
 import Relay
+import STUN
 package import SansIO
 import Traversal
 package import Wire
@@ -95,6 +96,11 @@ package struct Node {
         package var overBudget = 0
         /// Refusals beyond those that were reported as events.
         package var refusalsUnreported = 0
+        package var stunAnswered = 0
+        /// STUN messages dropped, by `STUNServer.Refusal`.
+        package var stunRefused = [Int](repeating: 0, count: STUNServer.Refusal.allCases.count)
+        /// STUN messages that answer nothing we asked.
+        package var stunUnexpected = 0
     }
 
     enum DeadlineKey: Hashable {
@@ -102,6 +108,7 @@ package struct Node {
         case paths(Int)
         case greeting(Int)
         case unverified(Int)
+        case stun
         case maintenance
     }
 
@@ -146,6 +153,11 @@ package struct Node {
     var recordContent = RecordContent()
     var recordSignedAt: Instant
     var gathered = OwnCandidates()
+    var stunServer: STUNServer
+    var stunClient = STUNClient()
+    var stunAskedAt: Instant?
+    /// Addresses of members, made anew at most once a second, for a server that serves them alone.
+    var memberAddresses: (addresses: Set<IPAddress>, madeAt: Instant)?
     var recentPeers: [RecentPeer]
     var lastDigest: Instant
     var renewalAskedAt: Instant?
@@ -164,6 +176,7 @@ package struct Node {
         timestamps = TimestampClock(
             last: reservedTimestamp == 0 ? nil : Timestamp(unixTime: .nanoseconds(reservedTimestamp)))
         registry = Registry(mesh: identity.mesh, limit: configuration.peerLimit)
+        stunServer = STUNServer(at: now)
         relay = RelayServer(limits: configuration.relayLimits, isEnabled: configuration.isRelayAllowed)
         isReachable = restored.isReachable || !configuration.advertised.isEmpty
         clients = []
@@ -174,6 +187,7 @@ package struct Node {
         lastDigest = now
         self.random = random
         restore(restored, at: now)
+        askServers(at: now)
         deadlines.set(now + Self.maintenanceInterval, for: .maintenance)
     }
 
@@ -204,7 +218,7 @@ package struct Node {
             guard peers[number] != nil else { return }
             setLocalAddress(of: number, origin)
             receive(frame: frame, from: number, along: origin.path, at: now)
-        case .datagram(let datagram, let origin): receive(datagram, along: origin.path, at: now)
+        case .datagram(let datagram, let origin): receive(datagram, from: origin, at: now)
         }
     }
 
@@ -218,6 +232,7 @@ package struct Node {
             case .greeting(let number): greet(number, at: now)
             case .unverified(let number):
                 if peers[number]?.isUnverified == true { removePeer(number, at: now) }
+            case .stun: advanceSTUN(to: now)
             case .maintenance: maintain(at: now)
             }
         }
@@ -293,6 +308,7 @@ package struct Node {
             }
         }
         gathered.forget(before: now)
+        askServersIfDue(at: now)
         refreshRecord(at: now, force: now - recordSignedAt >= Self.recordRefreshInterval)
         renewIfNeeded(at: now)
         dropUnansweredCircuits(at: now)

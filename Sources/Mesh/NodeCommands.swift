@@ -108,6 +108,7 @@ extension Node {
         refreshRecord(at: now)
         if new.local != old.local { gathered.networkChanged(at: now) }
         if addressesChanged { networkChanged(at: now) }
+        if new.stunServers != old.stunServers { askServers(at: now) }
         chooseAnchors(at: now)
     }
 
@@ -117,6 +118,7 @@ extension Node {
 
     /// Links or addresses of the host came or went: paths are tried anew at once.
     package mutating func networkChanged(at now: Instant) {
+        askServers(at: now)
         for peer in peers.all where peer.hasSession || peer.isAnchor {
             peers[peer.number]?.paths.networkChanged(at: now)
             deadlines.set(peers[peer.number]?.paths.nextDeadline, for: .paths(peer.number))

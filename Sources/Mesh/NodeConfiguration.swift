@@ -11,6 +11,10 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var localPrefixes: [IPPrefix] = []
     /// Networks of this host's containers: nobody else's address in them means what it says.
     package var containerPrefixes: [IPPrefix] = []
+    /// Who is told the address it asks from.
+    package var stunAudience = STUNAudience.all
+    /// Stock STUN servers to ask for our own.
+    package var stunServers: [Endpoint] = []
     package var isRelayAllowed = true
     /// Names of nodes that relay for us before others.
     package var preferredRelays: [String] = []
@@ -28,4 +32,9 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var tentativeLimit = 256
 
     package init() {}
+}
+
+/// Whom a node answers as a STUN server.
+package enum STUNAudience: Equatable, Sendable {
+    case all, members, nobody
 }
