@@ -327,7 +327,7 @@ final class MeshService {
             case .save(let change): state.apply(change, identity: node.identity)
             // No one serves streams on this host: the node hears so at once.
             case .openStream(let link, _): node.linkClosed(link, at: SystemClock.now)
-            case .closeLink: break
+            case .closeLink(let link): threads.remove(link: link)
             case .event(let event):
                 report(event)
                 if case .renewed = event { isRenewed = true }

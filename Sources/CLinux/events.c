@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint32_t to_epoll(uint32_t readiness) {
@@ -52,18 +53,11 @@ int linux_epoll_wait(int epoll, struct linux_event *events, int capacity, int ti
     return count;
 }
 
-int linux_wait_or_wake(int descriptor, int wake) {
+int linux_wait_or_wake(int descriptor, int wake, int64_t timeout_ns) {
     struct pollfd descriptors[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = wake, .events = POLLIN}};
-    int count = poll(descriptors, 2, -1);
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    int count = ppoll(descriptors, 2, timeout_ns < 0 ? NULL : &timeout, NULL);
     return count < 0 && errno != EINTR ? -errno : 0;
-}
-
-int linux_poll_readable(const int *descriptors, uint8_t *ready, int count, int timeout_ms) {
-    struct pollfd polled[64];
-    for (int i = 0; i < count; i++) polled[i] = (struct pollfd){.fd = descriptors[i], .events = POLLIN};
-    int found = poll(polled, (nfds_t)count, timeout_ms);
-    for (int i = 0; i < count; i++) ready[i] = found > 0 && polled[i].revents != 0;
-    return found < 0 && errno != EINTR ? -errno : 0;
 }
 
 int linux_wait_ready(int descriptor, uint32_t readiness, int timeout_ms) {

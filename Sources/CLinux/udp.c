@@ -1,6 +1,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -15,7 +16,9 @@
 #define UDP_GRO 104
 #endif
 
+/// Family 0 takes no bytes.
 static socklen_t to_sockaddr(const struct linux_address *address, struct sockaddr_storage *storage) {
+    if (address->family == 0) return 0;
     if (address->family == 6) {
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
         memset(v6, 0, sizeof *v6);
@@ -108,6 +111,17 @@ int linux_bound_address(int descriptor, struct linux_address *address) {
     return 0;
 }
 
+int linux_connect(int descriptor, const struct linux_address *address) {
+    struct sockaddr_storage storage;
+    socklen_t length = to_sockaddr(address, &storage);
+    return connect(descriptor, (struct sockaddr *)&storage, length) < 0 ? -errno : 0;
+}
+
+int linux_duplicate(int descriptor) {
+    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? -errno : copy;
+}
+
 // MARK: sending
 
 enum { SEND_BATCH = 64 };
@@ -156,15 +170,15 @@ int linux_send(int descriptor, const struct linux_outgoing *messages, int count)
         vectors[i] = (struct iovec){.iov_base = (void *)messages[i].data, .iov_len = messages[i].length};
         memset(&headers[i], 0, sizeof headers[i]);
         struct msghdr *header = &headers[i].msg_hdr;
-        header->msg_name = &destinations[i];
         header->msg_namelen = to_sockaddr(&messages[i].destination, &destinations[i]);
+        if (header->msg_namelen > 0) header->msg_name = &destinations[i];
         header->msg_iov = &vectors[i];
         header->msg_iovlen = 1;
         header->msg_controllen = fill_control(&messages[i], &controls[i]);
         if (header->msg_controllen > 0) header->msg_control = &controls[i];
     }
     while (true) {
-        int sent = sendmmsg(descriptor, headers, (unsigned)count, MSG_NOSIGNAL);
+        int sent = sendmmsg(descriptor, headers, (unsigned)count, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) return sent;
         if (errno != EINTR) return -errno;
     }

@@ -74,6 +74,14 @@ int linux_unix_credentials(int descriptor, int32_t *process, uint32_t *user, uin
     return 0;
 }
 
+int linux_datagram_pair(int *near, int *far) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return -errno;
+    *near = ends[0];
+    *far = ends[1];
+    return 0;
+}
+
 ssize_t linux_send_bytes(int descriptor, const void *bytes, size_t count) {
     ssize_t sent = send(descriptor, bytes, count, MSG_NOSIGNAL);
     return sent < 0 ? -errno : sent;

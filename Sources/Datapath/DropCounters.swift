@@ -9,6 +9,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case sendFailed
     // From the network.
     case malformedMessage
+    case forgedLink
     case unknownReceiver
     case expiredSession
     case replayed
@@ -29,6 +30,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .tooBig: "larger than the path takes"
         case .sendFailed: "send failed"
         case .malformedMessage: "malformed message"
+        case .forgedLink: "source address that no packet may have"
         case .unknownReceiver: "unknown receiver index"
         case .expiredSession: "session expired"
         case .replayed: "replayed or too old"
@@ -46,8 +48,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
 
 /// Counts of one packet thread, readable from any.
 package final class DropCounters: Sendable {
-    private static let reasonCount = 16
-    private let counts = InlineArray<16, Atomic<UInt64>> { _ in Atomic(0) }
+    private static let reasonCount = 17
+    private let counts = InlineArray<17, Atomic<UInt64>> { _ in Atomic(0) }
 
     package init() {
         precondition(DropReason.allCases.count == Self.reasonCount)

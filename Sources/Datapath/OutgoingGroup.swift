@@ -9,6 +9,8 @@ package struct OutgoingGroup {
     /// Bytes of each datagram; the last may be shorter.
     package let segmentSize: Int
     package let destination: Destination
+
+    package var datagramCount: Int { (bytes.count + segmentSize - 1) / segmentSize }
 }
 
 /// Collects datagrams that lie in one buffer into groups.
@@ -41,6 +43,12 @@ struct OutgoingGroups {
             isOpen = true
         }
         end = offset &+ size
+    }
+
+    /// Sends the datagrams of `group` to another destination too.
+    mutating func append(_ group: OutgoingGroup, to destination: Destination) {
+        list.append(OutgoingGroup(bytes: group.bytes, segmentSize: group.segmentSize, destination: destination))
+        isOpen = false
     }
 
     /// The next datagram begins a new group.

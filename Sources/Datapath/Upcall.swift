@@ -29,13 +29,15 @@ package enum Upcall: Equatable, Sendable {
     case control(frame: [UInt8], peer: Int, origin: Origin)
     /// Anything else that came in: handshake messages, STUN, what nobody knows.
     case datagram([UInt8], origin: Origin)
+    /// The other end of a link is closed, and so is the link.
+    case linkClosed(UInt32)
 }
 
 extension Upcall {
     /// Bytes of the packet or message that it carries.
     package var byteCount: Int {
         switch self {
-        case .active, .rekeyWanted, .confirmed, .moved: 0
+        case .active, .rekeyWanted, .confirmed, .moved, .linkClosed: 0
         case .unsealed(let bytes, _), .control(let bytes, _, _), .datagram(let bytes, _): bytes.count
         }
     }

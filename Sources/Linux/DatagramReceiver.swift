@@ -27,17 +27,18 @@ package import Wire
 
     deinit { unsafe linux_receiver_destroy(receiver) }
 
-    /// Takes what waits at `socket`, up to the number of buffers, and returns how many messages that was.
+    /// Takes what waits at `descriptor`, a datagram socket, up to the number of buffers, and returns how many messages that was.
     ///
-    /// Errors that an earlier send left at the socket count as nothing received.
-    package mutating func receive(from socket: UDPSocket) -> Int {
-        max(0, Int(unsafe linux_receive(socket.descriptor.number, receiver)))
+    /// Errors that an earlier send left at the socket count as nothing received. A `datagramPair` whose other end is closed gives
+    /// messages of no bytes without end.
+    package mutating func receive(from descriptor: borrowing FileDescriptor) -> Int {
+        max(0, Int(unsafe linux_receive(descriptor.number, receiver)))
     }
 
-    /// Message `index` of the last `receive`; `nil` when its source is of no known family.
-    package func message(_ index: Int) -> Message? {
+    /// Message `index` of the last `receive`, as if from `source` if one is given; `nil` when the source is of no known family.
+    package func message(_ index: Int, from source: Endpoint? = nil) -> Message? {
         guard let incoming = unsafe linux_received(receiver, Int32(index)) else { return nil }
-        guard let source = unsafe incoming.pointee.source.endpoint else { return nil }
+        guard let source = source ?? (unsafe incoming.pointee.source.endpoint) else { return nil }
         return unsafe Message(
             start: incoming.pointee.data, count: Int(incoming.pointee.length),
             segmentSize: Int(incoming.pointee.segment), source: source,

@@ -38,8 +38,13 @@ extension SystemError {
         SystemError("send to \(endpoint)", code: EAFNOSUPPORT)
     }
 
-    /// More sockets than one thread waits for.
-    package static func tooManySockets(_ count: Int) -> SystemError {
-        SystemError("listen on \(count) addresses", code: EMFILE)
+    /// A link of that number there is, or there are more links than one thread serves.
+    package static func tooManyLinks(_ limit: Int) -> SystemError {
+        SystemError("open one more than \(limit) links", code: EMFILE)
+    }
+
+    /// There is no such link, any more.
+    package static func noLink(_ number: UInt32) -> SystemError {
+        SystemError("send along link \(number)", code: ENOTCONN)
     }
 }

@@ -1,4 +1,5 @@
 import CLinux
+import SansIO
 
 /// An eventfd: one thread signals, another waits for it or watches it.
 package final class WakeUp: Sendable {
@@ -17,9 +18,9 @@ package final class WakeUp: Sendable {
         _ = linux_eventfd_clear(descriptor.number)
     }
 
-    /// Waits until `other` is readable or in error, or this has been signalled.
-    package func wait(orReadable other: borrowing FileDescriptor) {
-        _ = linux_wait_or_wake(other.number, descriptor.number)
+    /// Waits until `other` is readable or in error, or this has been signalled, at most for `limit`.
+    package func wait(orReadable other: borrowing FileDescriptor, atMost limit: Duration? = nil) {
+        _ = linux_wait_or_wake(other.number, descriptor.number, limit.map { max(0, $0.nanoseconds) } ?? -1)
     }
 
     /// Waits until this has been signalled, at most `milliseconds`.

@@ -219,6 +219,7 @@ package struct Node {
             setLocalAddress(of: number, origin)
             receive(frame: frame, from: number, along: origin.path, at: now)
         case .datagram(let datagram, let origin): receive(datagram, from: origin, at: now)
+        case .linkClosed(let number): linkClosed(number, at: now)
         }
     }
 

@@ -5,23 +5,54 @@ import Wire
 
 /// What both packet threads and the control thread share: the interface, the sockets, the tables, the mailbox.
 final class PacketPorts: Sendable {
+    /// What is ready, as a token of `readiness`.
+    enum Source {
+        case ending
+        case socket(Int)
+        case link(UInt32)
+
+        private static let firstLink: UInt64 = 1 << 32
+
+        var token: UInt64 {
+            switch self {
+            case .ending: 0
+            case .socket(let index): 1 + UInt64(index)
+            case .link(let number): Self.firstLink + UInt64(number)
+            }
+        }
+
+        init(token: UInt64) {
+            switch token {
+            case 0: self = .ending
+            case 1..<Self.firstLink: self = .socket(Int(token - 1))
+            default: self = .link(UInt32(truncatingIfNeeded: token - Self.firstLink))
+            }
+        }
+    }
+
     let tun: TunDevice
     let sockets: [UDPSocket]
     let tables = PublishedTables()
     let mailbox: UpcallMailbox
     /// Signalled once, at the end; never cleared, so that it wakes both threads.
     let ending: WakeUp
+    let links = LinkSet()
+    /// What the inbound thread waits for, by `Source`'s tokens.
+    let readiness: ReadinessSet
     private let isEnding = Atomic(false)
     private let localAddresses: [IPAddress]
 
     init(tun: TunDevice, sockets: [UDPSocket]) throws(SystemError) {
-        // One place more is for `ending`.
-        guard sockets.count < ReadinessPoll.limit else { throw .tooManySockets(sockets.count) }
         localAddresses = sockets.map(\.localEndpoint.address)
         self.tun = tun
         self.sockets = sockets
         mailbox = try UpcallMailbox()
         ending = try WakeUp()
+        readiness = try ReadinessSet()
+        try readiness.add(ending.descriptor, token: Source.ending.token)
+        for (index, socket) in sockets.enumerated() {
+            try readiness.add(socket.descriptor, token: Source.socket(index).token)
+        }
     }
 
     var hasEnded: Bool { isEnding.load(ordering: .relaxed) }
@@ -45,55 +76,29 @@ final class PacketPorts: Sendable {
         return found
     }
 
+    /// Enters a link, which is read from and sent to from now on.
+    func add(_ link: LinkSocket) throws(SystemError) {
+        guard links.insert(link) else { throw .tooManyLinks(LinkSet.limit) }
+        do throws(SystemError) {
+            try readiness.add(link.socket.descriptor, token: Source.link(link.number).token)
+        } catch {
+            _ = links.remove(link.number)
+            throw error
+        }
+    }
+
+    /// Nothing is read from the link or sent to it any more. Returns whether there was one.
+    @discardableResult
+    func remove(link number: UInt32) -> Bool {
+        guard let link = links.remove(number) else { return false }
+        readiness.remove(link.socket.descriptor)
+        return true
+    }
+
     /// Writes an IP packet to the interface, from whatever thread.
     func deliver(_ packet: [UInt8]) -> Bool {
         let frame = Array(repeating: 0, count: VirtioHeader.size) + packet
         return unsafe frame.withUnsafeBytes { unsafe tun.write($0.baseAddress!, count: $0.count) } >= 0
-    }
-}
-
-/// Sends the groups of an engine over the sockets of a thread's ports.
-struct GroupSender: ~Copyable {
-    private let ports: PacketPorts
-    private var queue = SendQueue(capacity: 256)
-
-    init(_ ports: PacketPorts) {
-        self.ports = ports
-    }
-
-    /// Sends `groups` in order and returns how many datagrams could not be sent.
-    mutating func send(_ groups: [OutgoingGroup]) -> Int {
-        var failed = 0
-        var current: Int?
-        for group in groups {
-            guard let index = ports.socketIndex(for: group.destination) else {
-                failed += (group.bytes.count + group.segmentSize - 1) / group.segmentSize
-                continue
-            }
-            if let current, current != index { failed += ports.sockets[current].send(&queue) }
-            current = index
-            append(group, isTrain: ports.sockets[index].takesTrains)
-        }
-        if let current { failed += ports.sockets[current].send(&queue) }
-        return failed
-    }
-
-    private mutating func append(_ group: OutgoingGroup, isTrain: Bool) {
-        let destination = group.destination
-        if isTrain {
-            unsafe queue.append(
-                group.bytes.pointer, count: group.bytes.count, segmentSize: group.segmentSize,
-                to: destination.endpoint, from: destination.localAddress)
-            return
-        }
-        var offset = 0
-        while offset < group.bytes.count {
-            let piece = group.bytes.slice(offset, min(group.segmentSize, group.bytes.count - offset))
-            unsafe queue.append(
-                piece.pointer, count: piece.count, segmentSize: piece.count, to: destination.endpoint,
-                from: destination.localAddress)
-            offset += piece.count
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 package import Datapath
 package import Linux
 import Relay
-import Wire
+package import Wire
 
-/// The two packet threads on one TUN and one UDP socket per family.
+/// The two packet threads on one TUN, one UDP socket per family, and links.
 ///
 /// ```
-///   TUN ──▶ outbound thread ──▶ UDP          publish(tables) ──▶ both
-///   TUN ◀── inbound thread  ◀── UDP          mailbox         ◀── both
+///   TUN ──▶ outbound thread ──▶ UDP, links   publish(tables) ──▶ both
+///   TUN ◀── inbound thread  ◀── UDP, links   mailbox         ◀── both
 /// ```
 /// The control thread gives them tables and takes their upcalls; neither ever waits for the other. Threads start with no
 /// routes and no sessions, so until the first `publish` everything that comes in is an upcall or a drop.
@@ -45,9 +45,30 @@ package final class PacketThreads: Sendable {
 
     /// Sends a message of the control thread; a destination with a circuit gets the relay frame's header.
     package func send(_ message: [UInt8], to destination: Destination) throws(SystemError) {
-        guard let index = ports.socketIndex(for: destination) else { throw .noSocket(for: destination.endpoint) }
         let datagram = (destination.circuit.map(RelayFrame.header) ?? []) + message
+        if let (number, _) = destination.endpoint.link {
+            guard let link = ports.links[number] else { throw .noLink(number) }
+            return try link.socket.send(datagram)
+        }
+        guard let index = ports.socketIndex(for: destination) else { throw .noSocket(for: destination.endpoint) }
         try ports.sockets[index].send(datagram, to: destination.endpoint, from: destination.localAddress)
+    }
+
+    /// Sends to and receives from `Endpoint.link(number:kind:)` through `descriptor` from now on: for a link of kind `.socket` a
+    /// connected UDP socket (`UDPSocket.connect`), for `.stream` one end of a
+    /// `FileDescriptor.datagramPair`. It is closed with the link.
+    ///
+    /// When the other end of a stream's pair is closed the link is removed and `Upcall.linkClosed` tells so. What finds no room in
+    /// the descriptor is dropped and counted.
+    package func add(
+        link number: UInt32, kind: LinkKind, descriptor: consuming FileDescriptor
+    ) throws(SystemError) {
+        try ports.add(LinkSocket(number, kind, descriptor))
+    }
+
+    /// Closes a link. One that there is not is left alone.
+    package func remove(link number: UInt32) {
+        ports.remove(link: number)
     }
 
     /// Hands an IP packet to this host, as if it had come from the mesh. `false` when the interface does not take it.

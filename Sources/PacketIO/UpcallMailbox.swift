@@ -60,7 +60,7 @@ extension Upcall {
     fileprivate var isReplaceable: Bool {
         switch self {
         case .datagram, .unsealed: true
-        case .active, .rekeyWanted, .confirmed, .moved, .control: false
+        case .active, .rekeyWanted, .confirmed, .moved, .control, .linkClosed: false
         }
     }
 }

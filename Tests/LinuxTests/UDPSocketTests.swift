@@ -18,11 +18,14 @@ struct UDPSocketTests {
 
     private func receive(from socket: UDPSocket, atLeast byteCount: Int) -> [Arrival] {
         var receiver = DatagramReceiver(count: 4)
-        var readiness = ReadinessPoll([socket.descriptor.number])
+        var events: [ReadinessSet.Event] = []
+        guard let readiness = try? ReadinessSet(), (try? readiness.add(socket.descriptor, token: 0)) != nil else {
+            return []
+        }
         var arrivals: [Arrival] = []
         while arrivals.reduce(0, { $0 + $1.bytes.count }) < byteCount {
-            readiness.wait(milliseconds: 2000)
-            let count = receiver.receive(from: socket)
+            readiness.wait(&events, milliseconds: 2000)
+            let count = receiver.receive(from: socket.descriptor)
             if count == 0 { break }
             for message in (0..<count).compactMap({ receiver.message($0) }) {
                 let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: message.start, count: message.count))

@@ -51,12 +51,14 @@ struct PacketThreadsTests {
     private func firstArrival(sending payload: [UInt8] = [1, 2, 3]) throws -> [UInt8]? {
         let deadline = SystemClock.now + .seconds(5)
         var receiver = DatagramReceiver(count: 1)
-        var readiness = ReadinessPoll([node2.udp.descriptor.number])
+        let readiness = try ReadinessSet()
+        try readiness.add(node2.udp.descriptor, token: 0)
+        var events: [ReadinessSet.Event] = []
         while SystemClock.now < deadline {
             // A refusal while the interface is down is part of what is tested.
             try? node1.udp.send(payload, to: Endpoint(.v4(node2.address), port: 9))
-            readiness.wait(milliseconds: 20)
-            guard receiver.receive(from: node2.udp) > 0, let message = receiver.message(0) else {
+            readiness.wait(&events, milliseconds: 20)
+            guard receiver.receive(from: node2.udp.descriptor) > 0, let message = receiver.message(0) else {
                 continue
             }
             #expect(message.source.address == .v4(node1.address))
@@ -105,8 +107,7 @@ struct PacketThreadsTests {
             innerMTU: 1408)
         node1.threads.publish(Tables(generation: 1, peers: [peer], routes: RouteTable([(prefix, 0)])))
         try node1.udp.send([7], to: Endpoint(.v4(node2.address), port: 9))
-        var readiness = ReadinessPoll([node1.threads.mailbox.wakeUp.descriptor.number])
-        readiness.wait(milliseconds: 5000)
+        node1.threads.mailbox.wakeUp.wait(milliseconds: 5000)
         let upcalls = node1.threads.mailbox.takeAll()
         guard case .unsealed(let packet, peer: 0) = upcalls.first else {
             Issue.record("no packet came up: \(upcalls)")
@@ -122,8 +123,7 @@ struct PacketThreadsTests {
     @Test func `what is no packet of a session reaches the control thread with its addresses`() throws {
         let stranger = try UDPSocket(Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0))
         try stranger.send([1, 2, 3], to: node1.endpoint)
-        var readiness = ReadinessPoll([node1.threads.mailbox.wakeUp.descriptor.number])
-        readiness.wait(milliseconds: 5000)
+        node1.threads.mailbox.wakeUp.wait(milliseconds: 5000)
         let origin = Origin(
             .direct(stranger.localEndpoint), localAddress: .v4(IPv4Address(127, 0, 0, 1)))
         #expect(node1.threads.mailbox.takeAll() == [.datagram([1, 2, 3], origin: origin)])
@@ -148,8 +148,7 @@ struct PacketThreadsTests {
         for socket in sockets {
             let address = socket.localEndpoint.address
             try threads.send([1], to: Destination(node2.endpoint, localAddress: address))
-            var readiness = ReadinessPoll([node2.threads.mailbox.wakeUp.descriptor.number])
-            readiness.wait(milliseconds: 5000)
+            node2.threads.mailbox.wakeUp.wait(milliseconds: 5000)
             let origin = Origin(.direct(socket.localEndpoint), localAddress: node2.endpoint.address)
             #expect(node2.threads.mailbox.takeAll() == [.datagram([1], origin: origin)])
         }
@@ -171,9 +170,8 @@ struct PacketThreadsTests {
         }
         #expect(failed == 4)
         var arrived = 0
-        var readiness = ReadinessPoll([node1.threads.mailbox.wakeUp.descriptor.number])
         while arrived < 4 {
-            readiness.wait(milliseconds: 1000)
+            node1.threads.mailbox.wakeUp.wait(milliseconds: 1000)
             let upcalls = node1.threads.mailbox.takeAll()
             guard !upcalls.isEmpty else { break }
             arrived += upcalls.count

@@ -7,15 +7,18 @@ import Wire
 
 struct UpcallMailboxTests {
     private let mailbox: UpcallMailbox
+    private let readiness: ReadinessSet
 
     init() throws {
         mailbox = try UpcallMailbox()
+        readiness = try ReadinessSet()
+        try readiness.add(mailbox.wakeUp.descriptor, token: 0)
     }
 
     private func isSignalled() -> Bool {
-        var readiness = ReadinessPoll([mailbox.wakeUp.descriptor.number])
-        readiness.wait(milliseconds: 0)
-        return readiness.isReadable(0)
+        var events: [ReadinessSet.Event] = []
+        readiness.wait(&events, milliseconds: 0)
+        return !events.isEmpty
     }
 
     @Test func `upcalls are taken in order, and the signal tells whether there are any`() {

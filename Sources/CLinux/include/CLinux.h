@@ -36,10 +36,8 @@ int linux_epoll_change(int epoll, int descriptor, uint32_t readiness, uint64_t t
 int linux_epoll_remove(int epoll, int descriptor);
 /// Waits until something is ready; `timeout_ms` -1 means for ever. Returns the count; an interruption counts as none.
 int linux_epoll_wait(int epoll, struct linux_event *events, int capacity, int timeout_ms);
-/// Waits until `descriptor` or `wake` is readable or in error.
-int linux_wait_or_wake(int descriptor, int wake);
-/// Waits until one of at most 64 descriptors is readable or in error, and sets its `ready` to 1, the others' to 0.
-int linux_poll_readable(const int *descriptors, uint8_t *ready, int count, int timeout_ms);
+/// Waits until `descriptor` or `wake` is readable or in error, at most `timeout_ns`; -1 means for ever.
+int linux_wait_or_wake(int descriptor, int wake, int64_t timeout_ns);
 /// Waits until `descriptor` has some of `readiness`; 0 when `timeout_ms` went by.
 int linux_wait_ready(int descriptor, uint32_t readiness, int timeout_ms);
 
@@ -116,6 +114,7 @@ struct linux_outgoing {
     const void *data;
     uint32_t length;
     uint16_t segment;
+    /// Family 0: whom the descriptor is connected to.
     struct linux_address destination;
     /// The local address to leave from; family 0 lets routing choose.
     struct linux_address source;
@@ -141,7 +140,11 @@ int linux_set_buffers(int descriptor, int bytes);
 int linux_set_mark(int descriptor, uint32_t mark);
 int linux_bind(int descriptor, const struct linux_address *address);
 int linux_bound_address(int descriptor, struct linux_address *address);
-/// One sendmmsg. Returns how many messages left; -errno is that of the first message.
+/// Datagrams go to `address`, and come from there only, from now on.
+int linux_connect(int descriptor, const struct linux_address *address);
+/// Another descriptor of the same open socket.
+int linux_duplicate(int descriptor);
+/// One sendmmsg, which never waits. Returns how many messages left; -errno is that of the first message.
 int linux_send(int descriptor, const struct linux_outgoing *messages, int count);
 
 /// Buffers for one recvmmsg.
@@ -160,6 +163,9 @@ int linux_unix_connect(const char *path);
 /// A non-blocking accepted connection.
 int linux_unix_accept(int descriptor);
 int linux_unix_credentials(int descriptor, int32_t *process, uint32_t *user, uint32_t *group);
+/// Two non-blocking sockets that are each other's ends; they keep messages apart and in order, and one notices that the other
+/// is closed.
+int linux_datagram_pair(int *near, int *far);
 /// send() that never raises SIGPIPE.
 ssize_t linux_send_bytes(int descriptor, const void *bytes, size_t count);
 
