@@ -63,6 +63,7 @@ private final class Tunnel {
         for _ in 0..<Self.trains {
             frame.bytes.copy(superPacket)
             outbound.send(frame.bytes, count: superPacket.count, at: Self.now)
+            outbound.finish()
             for group in outbound.groups { body(group) }
             outbound.removeAll()
         }

@@ -5,7 +5,7 @@ package import SansIO
 
 /// From the TUN to the network: routes, cuts, seals and groups packets. No I/O: the caller reads and sends.
 ///
-///     send(...) once or more  ──▶  groups, replies, upcalls  ──▶  removeAll()
+///     send(...) once or more  ──▶  finish()  ──▶  groups, replies, upcalls  ──▶  removeAll()
 ///
 /// Route, session and path are looked up once per super-packet. Sealing is the only pass over the payload apart from its
 /// checksum. Nothing is allocated while packets can be sealed.
@@ -13,9 +13,11 @@ package struct OutboundEngine: ~Copyable {
     /// Bytes that must follow a packet in the buffer given to `send`, for padding.
     package static let spareBytes = TransportMessage.paddingUnit
 
-    private static let arenaSize = 512 * 1024
+    private static let arenaSize = 1536 * 1024
     /// Enough for what any super-packet grows to: 64 KiB in segments of 48 bytes, headers and overhead on each.
     private static let reserve = 256 * 1024
+    /// Up to here messages are sealed; the other half is for second copies.
+    private static let sealedLimit = arenaSize / 2
     private static let upcallLimit = 128
 
     package var tables = Tables.empty
@@ -30,6 +32,8 @@ package struct OutboundEngine: ~Copyable {
     private var sealed = OutgoingGroups(capacity: 256)
     private var length = 0
     private var lastPeer: PeerEntry?
+    /// Which groups go to a second destination as well.
+    private var duplicates: [(groups: Range<Int>, destination: Destination)] = []
     private var replyBudget: TokenBucket
 
     package init(drops: DropCounters, now: Instant) {
@@ -41,7 +45,7 @@ package struct OutboundEngine: ~Copyable {
     package var groups: [OutgoingGroup] { sealed.list }
 
     /// Whether `groups` must be sent and removed before another packet.
-    package var isFull: Bool { length > Self.arenaSize - Self.reserve }
+    package var isFull: Bool { length > Self.sealedLimit - Self.reserve }
 
     /// Bytes of datagrams waiting to be sent.
     package var sealedBytes: Int { length }
@@ -76,9 +80,20 @@ package struct OutboundEngine: ~Copyable {
         seal(&segmenter, from: buffer, end: VirtioHeader.size + inner.length, peer, keypair, destination, at: now)
     }
 
+    /// Adds the second copies: behind all others, so that each destination's make trains. To be called once, when nothing more
+    /// is sent.
+    package mutating func finish() {
+        guard !duplicates.isEmpty else { return }
+        for (groups, destination) in duplicates {
+            for index in groups { copy(sealed.list[index], to: destination) }
+        }
+        duplicates.removeAll(keepingCapacity: true)
+    }
+
     /// Forgets what was sent and handed up.
     package mutating func removeAll() {
         sealed.removeAll()
+        duplicates.removeAll(keepingCapacity: true)
         length = 0
         lastPeer = nil
         if !upcalls.isEmpty { upcalls.removeAll(keepingCapacity: true) }
@@ -95,6 +110,7 @@ package struct OutboundEngine: ~Copyable {
         var lastCounter: UInt64 = 0
         let before = length
         var isSameDestination = lastPeer === peer
+        let groupsBefore = isSameDestination ? sealed.list.count &- 1 : sealed.list.count
         while let segment = segmenter.next() {
             guard let counter = keypair.takeCounter() else {
                 handUp(segment, of: peer)
@@ -112,6 +128,7 @@ package struct OutboundEngine: ~Copyable {
         }
         lastPeer = peer
         guard packets > 0 else { return }
+        if let duplicate = peer.duplicate { noteDuplicate(from: groupsBefore, to: duplicate) }
         if peer.activity.noteSent(at: now, packets: packets, bytes: length - before, isData: true) {
             report(.active(peer: peer.index))
         }
@@ -132,6 +149,41 @@ package struct OutboundEngine: ~Copyable {
         unsafe keypair.sealer.seal(plaintext.pointer, count: plaintext.count, into: body.pointer, counter: counter)
         sealed.append(arena.bytes, length, size, to: destination, isSameDestination: isSameDestination)
         length &+= size
+    }
+
+    /// The groups from `first` on, or the last of an earlier note and those after it, go to `destination` too.
+    private mutating func noteDuplicate(from first: Int, to destination: Destination) {
+        let end = sealed.list.count
+        if let last = duplicates.last, last.groups.upperBound > first, last.destination == destination {
+            duplicates[duplicates.count - 1].groups = last.groups.lowerBound..<end
+        } else {
+            duplicates.append((first..<end, destination))
+        }
+    }
+
+    /// Sends the messages of `group` to `destination` as well: the same bytes where both are direct, else copies with the relay
+    /// header that the destination asks for.
+    private mutating func copy(_ group: OutgoingGroup, to destination: Destination) {
+        guard group.destination.circuit != destination.circuit else {
+            sealed.append(group, to: destination)
+            return
+        }
+        let skipped = group.destination.circuit == nil ? 0 : RelayFrame.headerSize
+        let prefix = destination.circuit == nil ? 0 : RelayFrame.headerSize
+        var isSameDestination = false
+        var offset = 0
+        while offset < group.bytes.count {
+            let datagram = group.bytes.slice(offset, min(group.segmentSize, group.bytes.count &- offset))
+            let message = datagram.from(skipped)
+            let copy = arena.bytes.slice(length, prefix &+ message.count)
+            if let circuit = destination.circuit { RelayHeader.write(to: copy, circuit: circuit) }
+            copy.copy(message, at: prefix)
+            sealed.append(
+                arena.bytes, length, copy.count, to: destination, isSameDestination: isSameDestination)
+            isSameDestination = true
+            length &+= copy.count
+            offset &+= datagram.count
+        }
     }
 
     private mutating func answerTooBig(_ packet: PacketBytes, mtu: Int, at now: Instant) {

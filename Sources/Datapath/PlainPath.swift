@@ -14,7 +14,7 @@ package struct PlainPath {
 
     /// What became of one packet.
     package struct Outcome: Equatable, Sendable {
-        package var datagram: Datagram?
+        package var datagrams: [Datagram] = []
         /// An IP packet for the TUN.
         package var packet: [UInt8]?
         package var upcalls: [Upcall] = []
@@ -23,6 +23,11 @@ package struct PlainPath {
     package struct Datagram: Equatable, Sendable {
         package var bytes: [UInt8]
         package var destination: Destination
+
+        init(_ message: [UInt8], to destination: Destination) {
+            bytes = (destination.circuit.map(RelayFrame.header) ?? []) + message
+            self.destination = destination
+        }
     }
 
     package init() {}
@@ -77,9 +82,10 @@ package struct PlainPath {
             let message = Self.seal(plaintext, with: keypair, mtu: peer.innerMTU)
         else { return Outcome(upcalls: [.unsealed(packet: plaintext, peer: index)]) }
 
-        let datagram = (destination.circuit.map(RelayFrame.header) ?? []) + message
-        var outcome = Outcome(datagram: Datagram(bytes: datagram, destination: destination))
-        if peer.activity.noteSent(at: now, bytes: datagram.count, isData: true) {
+        var outcome = Outcome(
+            datagrams: [destination, peer.duplicate].compactMap { $0 }.map { Datagram(message, to: $0) })
+        let count = outcome.datagrams[0].bytes.count
+        if peer.activity.noteSent(at: now, bytes: count, isData: true) {
             outcome.upcalls.append(.active(peer: index))
         }
         let counter = PacketBuffer.reading(message, TransportMessage.counter)
@@ -104,8 +110,9 @@ package struct PlainPath {
         guard circuit.source == source else { return drop(.wrongCircuitSource) }
         switch circuit.role {
         case .relay(let destination):
-            let frame = RelayFrame.header(circuit: destination.circuit ?? 0) + message
-            return Outcome(datagram: Datagram(bytes: frame, destination: destination))
+            var next = destination
+            next.circuit = destination.circuit ?? 0
+            return Outcome(datagrams: [Datagram(message, to: next)])
         case .end:
             return receiveMessage(message, Origin(.relayed(circuit: id)), at: now)
         }

@@ -56,6 +56,7 @@ struct OutboundThread: ~Copyable {
     }
 
     private mutating func flush() {
+        engine.finish()
         let groups = engine.groups
         if !groups.isEmpty {
             let failed = sender.send(groups)

@@ -62,6 +62,7 @@ final class TestNode {
             buffer.bytes.copy(frame.bytes, at: VirtioHeader.size)
             outbound.send(buffer.bytes, count: VirtioHeader.size + frame.bytes.count, at: now)
         }
+        outbound.finish()
         defer { outbound.removeAll() }
         return Sent(trains: outbound.groups.map(Train.init), replies: outbound.replies, upcalls: outbound.upcalls)
     }
@@ -129,11 +130,19 @@ struct TestSession {
 
     /// Tables of node 1, whose peer 0 is node 2. `circuit`: the path leads through the relay.
     func tables1(mtu: Int = 1408, circuit: UInt64? = nil, hasSession: Bool = true) -> Tables {
-        let destination = Destination(circuit == nil ? Self.endpoint2 : Self.relay, circuit: circuit)
+        tables1(
+            to: Destination(circuit == nil ? Self.endpoint2 : Self.relay, circuit: circuit), mtu: mtu,
+            hasSession: hasSession)
+    }
+
+    func tables1(
+        to destination: Destination, duplicate: Destination? = nil, holdUntil: Instant? = nil, mtu: Int = 1408,
+        hasSession: Bool = true
+    ) -> Tables {
         let peer = PeerEntry(
             index: 0, keypair: hasSession ? keypair1 : nil, destination: destination, path: .direct(Self.endpoint2),
             sources: SourceSet([IPPrefix("10.128.2.0/24")!, IPPrefix("fd00:2::/64")!]), activity: activity1,
-            innerMTU: mtu)
+            innerMTU: mtu, duplicate: duplicate, holdUntil: holdUntil)
         return Tables(
             generation: 1, peers: [peer], sessions: [Tables.Session(keypair1, peer: peer)],
             routes: RouteTable([(IPPrefix("10.128.2.0/24")!, 0), (IPPrefix("fd00:2::/64")!, 0)]))

@@ -203,7 +203,7 @@ final class VirtualMesh {
     }
 
     private func carryOut(_ outcome: PlainPath.Outcome, on name: String) {
-        if let datagram = outcome.datagram { emit(datagram.bytes, to: datagram.destination.endpoint, from: name) }
+        for datagram in outcome.datagrams { emit(datagram.bytes, to: datagram.destination.endpoint, from: name) }
         if let packet = outcome.packet { hosts[name]?.delivered.append(packet) }
         hosts[name]?.node.receive(outcome.upcalls, at: now)
     }
