@@ -77,10 +77,8 @@ extension Node {
             return
         }
         peers[number]?.handshakePath = path
-        if case .direct(let endpoint) = path {
-            let isUnsolicited = isUnsolicited(endpoint, at: now)
-            peers[number]?.wasUnsolicited = isUnsolicited
-        }
+        // It stays so when the answer is lost and the peer asks again.
+        if case .direct(let endpoint) = path, isUnsolicited(endpoint, at: now) { peers[number]?.wasUnsolicited = true }
         apply(tunnelActions, to: number, along: path, at: now)
     }
 

@@ -54,7 +54,7 @@ struct Peer {
     var sessionSince: Instant?
     /// Where the handshake that we answered last came from.
     var handshakePath: Path?
-    /// That handshake came from an address that we had not sent to.
+    /// A handshake of the peer came from an address that we had not sent to.
     var wasUnsolicited = false
     /// The initiation on its way, and how often the attempt has sent one.
     var initiation: [UInt8]?
