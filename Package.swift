@@ -64,6 +64,7 @@ let core: [Target] = [
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "STUN", "Traversal", "Relay", "Datapath"]),
     source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
+    source("Simulator", ["Wire", "SansIO", "Crypto", "Identity", "Traversal", "Relay", "Datapath", "Mesh"]),
 ]
 
 // MARK: shell: the only I/O
@@ -120,7 +121,10 @@ let testTargets: [Target] = [
     tests("Tidy", ["Lab"]),
     tests("STUN", ["STUN", "SansIO", "Wire"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
-    tests("Mesh", ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "STUN", "Traversal"]),
+    tests(
+        "Mesh",
+        ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "STUN", "Simulator", "Traversal"]),
+    tests("Simulator", ["Simulator", "Mesh", "SansIO", "Traversal", "Wire"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Arguments", ["Arguments", "SansIO"]),
