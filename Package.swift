@@ -107,8 +107,9 @@ let programs: [Target] = [
 let testTargets: [Target] = [
     .target(name: "CLab", path: "Tests/CLab"),
     .executableTarget(name: "labline", path: "Tests/labline"),
+    .executableTarget(name: "labmeter", path: "Tests/labmeter"),
     .target(
-        name: "Lab", dependencies: ["CLab", "labline", "ControlAPI", "JSON", "Wire"], path: "Tests/Lab",
+        name: "Lab", dependencies: ["CLab", "labline", "labmeter", "ControlAPI", "JSON", "Wire"], path: "Tests/Lab",
         swiftSettings: settings),
     .executableTarget(
         name: "meshlab", dependencies: ["ControlAPI", "Lab", "Wire"], path: "Tests/meshlab", swiftSettings: settings),

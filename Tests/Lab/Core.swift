@@ -12,6 +12,7 @@ package final class Core: Segment {
     }
 
     package let namespace: Namespace
+    package let delegatesIPv6 = true
     private var uplinkCount = 0
 
     init(in run: Run) throws(LabError) {
@@ -27,9 +28,12 @@ package final class Core: Segment {
             """
             table inet lab {
                 set cut { type ifname . ifname; }
+                set lone { type ifname; }
                 chain forward {
                     type filter hook forward priority filter;
                     iifname . oifname @cut drop
+                    iifname @lone drop
+                    oifname @lone drop
                 }
             }
             """)
@@ -70,6 +74,16 @@ package final class Core: Segment {
     /// Lets two uplinks that were cut reach each other again.
     package func heal(_ one: Link, and other: Link) throws(LabError) {
         try namespace.run("nft", "delete", "element", "inet", "lab", "cut", pairs(one, other))
+    }
+
+    /// Drops everything to and from an uplink, and tells nobody.
+    package func isolate(_ link: Link) throws(LabError) {
+        try namespace.run("nft", "add", "element", "inet", "lab", "lone", "{ \"\(link.farInterface)\" }")
+    }
+
+    /// Lets an isolated uplink reach the others again.
+    package func readmit(_ link: Link) throws(LabError) {
+        try namespace.run("nft", "delete", "element", "inet", "lab", "lone", "{ \"\(link.farInterface)\" }")
     }
 
     /// Counts what passes from one uplink to another from now on; see `flow(from:to:)`.

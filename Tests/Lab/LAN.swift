@@ -5,6 +5,7 @@ package final class LAN: Segment {
     package let switchboard: Namespace
     package let prefix: IPPrefix
     package let prefix6: IPPrefix?
+    package let delegatesIPv6 = false
     private var portCount = 0
     private var gateway: Link?
 

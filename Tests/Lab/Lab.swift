@@ -13,6 +13,7 @@ import Synchronization
 package final class Lab {
     package let run: Run
     package let core: Core
+    package private(set) var hosts: [Host] = []
     private var engines: [DockerEngine] = []
 
     private static let count = Atomic(0)
@@ -51,19 +52,23 @@ package final class Lab {
     /// A host with its own files and name, plugged into `segment` as eth0.
     package func host(_ label: String, on segment: any Segment) throws(LabError) -> Host {
         let host = try Host(label, in: run)
+        hosts.append(host)
         try host.plug(into: segment)
         return host
     }
 
     /// A router between `segment` and a LAN of its own.
     ///
-    /// - Parameter hasIPv6: whether the LAN has IPv6. Two firewalls that let in answers are passed by two hosts that dial
-    ///   each other, without any punching to speak of; a test of NATs leaves it out.
+    /// - Parameters:
+    ///   - hasIPv6: whether the LAN has IPv6. Two firewalls that let in answers are passed by two hosts that dial each other,
+    ///     without any punching to speak of; a test of NATs leaves it out.
+    ///   - hairpins: whether two hosts behind the router reach each other by its outer address; cone kinds alone do.
     package func router(
         _ label: String, _ kind: Router.Kind, on segment: (any Segment)? = nil, lan prefix: String? = nil,
-        hasIPv6: Bool = true
+        hasIPv6: Bool = true, hairpins: Bool = false
     ) throws(LabError) -> Router {
-        try Router(label, kind, between: segment ?? core, and: prefix, hasIPv6: hasIPv6, in: run)
+        try Router(
+            label, kind, between: segment ?? core, and: prefix, hasIPv6: hasIPv6, hairpins: hairpins, in: run)
     }
 
     /// A LAN with no way out.

@@ -14,7 +14,7 @@ package final class Line: Segment {
     private let run: Run
     private var namespace: Namespace?
     private var carrier: Program?
-    private var startCount = 0
+    private var changeCount = 0
 
     package private(set) var delay: Duration
     /// From 0 to 1.
@@ -45,42 +45,44 @@ package final class Line: Segment {
             """)
         try other.run("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
         try link.far.run("ethtool", "-K", link.farInterface, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
-        try startCarrier()
+        try startCarrier(in: middle)
         return Link(
             namespace: other, interface: interface, far: link.far, farInterface: link.farInterface,
             address: link.address, prefix: link.prefix, gateway: link.gateway, address6: link.address6,
             prefix6: link.prefix6, gateway6: link.gateway6)
     }
 
+    package var delegatesIPv6: Bool { segment.delegatesIPv6 }
+
     package func route(_ prefix: IPPrefix, via link: Link) throws(LabError) {
         try segment.route(prefix, via: link)
     }
 
-    /// Changes the line; frames on their way are lost.
+    /// Changes the line for frames that enter it from now on; those on their way arrive, and none overtakes another.
     package func set(delay: Duration, loss: Double) throws(LabError) {
         self.delay = delay
         self.loss = loss
-        if namespace != nil { try startCarrier() }
+        guard let carrier else { return }
+        try writeSettings()
+        changeCount += 1
+        carrier.send(signal: SIGHUP)
+        try carrier.waitForLog("set \(changeCount)\n")
     }
 
-    private func startCarrier() throws(LabError) {
-        guard let namespace else { return }
-        carrier?.stop(with: SIGKILL)
-        startCount += 1
-        let program = try Self.program()
+    private var settingsPath: String { "\(run.folder)/\(label)-settings" }
+
+    private func writeSettings() throws(LabError) {
         let microseconds = delay.components.seconds * 1_000_000 + delay.components.attoseconds / 1_000_000_000_000
+        try Files.write("\(microseconds) \(Int(loss * 1_000_000))\n", to: settingsPath)
+    }
+
+    private func startCarrier(in namespace: Namespace) throws(LabError) {
+        try writeSettings()
         let carrier = try namespace.start(
-            program, "near", "far", "\(microseconds)", "\(Int(loss * 1_000_000))", "\(startCount)",
-            log: "labline\(startCount)")
+            Program.built("labline"), "near", "far", settingsPath,
+            "\(label.utf8.reduce(1) { $0 * 31 % 1_000_003 + Int($1) })",
+            log: "labline")
         try carrier.waitForLog("ready")
         self.carrier = carrier
-    }
-
-    /// Beside the program that runs now, where the build puts all of them.
-    private static func program() throws(LabError) -> String {
-        guard let own = Files.target(ofLink: "/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
-            throw .unexpected("/proc/self/exe cannot be read")
-        }
-        return own[..<slash] + "/labline"
     }
 }

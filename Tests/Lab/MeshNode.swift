@@ -88,7 +88,9 @@ package final class MeshNode {
     }
 
     /// What the agent logs where `meshctl up` started it.
-    package var log: String { Files.text(of: host.path(of: "/var/log/kubemesh.log")) ?? "" }
+    package var log: String { Self.log(on: host) }
+
+    package static func log(on host: Host) -> String { Files.text(of: host.path(of: "/var/log/kubemesh.log")) ?? "" }
 
     /// Ends the agent as a crash would, and returns when it is gone.
     package func crash() throws(LabError) {
@@ -104,6 +106,22 @@ package final class MeshNode {
             return stat.split(separator: ")").last?.split(separator: " ").first.map { $0 == "Z" } ?? true
         }
     }
+
+    /// Ends the agent as if its machine had lost power: unlike the kernel of a crashed agent's host, nobody answers that the
+    /// port is closed.
+    ///
+    /// - Parameter process: as `processID()` says, which takes a while to ask.
+    package func vanish(process: Int32) throws(LabError) {
+        try host.loadRules(
+            "table inet vanished { chain out { type filter hook output priority 0; meta l4proto { icmp, ipv6-icmp } drop; }; }"
+        )
+        try crash(process: process)
+    }
+
+    /// Stops the agent as a suspended machine does: it misses everything until `resume(process:)`.
+    package func suspend(process: Int32) { kill(process, SIGSTOP) }
+
+    package func resume(process: Int32) { kill(process, SIGCONT) }
 
     /// The address by which the mesh knows a container of this host, once the agent has mapped it.
     package func meshAddress(of container: Container, within limit: Duration = .seconds(10)) throws(LabError)

@@ -7,7 +7,7 @@ package final class Program {
     private let arguments: [String]
     private var status: Int32?
 
-    init(_ arguments: [String], logPath: String) throws(LabError) {
+    package init(_ arguments: [String], logPath: String) throws(LabError) {
         let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
         let log = unsafe open(logPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         defer {
@@ -18,6 +18,14 @@ package final class Program {
         pid = try spawn(arguments, input: null, output: log, errors: log)
         self.arguments = arguments
         self.logPath = logPath
+    }
+
+    /// A program of this build: it is beside the one that runs now, where the build puts all of them.
+    package static func built(_ name: String) throws(LabError) -> String {
+        guard let own = Files.target(ofLink: "/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
+            throw .unexpected("/proc/self/exe cannot be read")
+        }
+        return own[..<slash] + "/" + name
     }
 
     /// All that it has printed so far.

@@ -33,9 +33,12 @@ package struct Run: Sendable {
 
     package var isKept: Bool { Files.text(of: ownerPath) == Self.keptMark }
 
+    /// Makes the folder with its owner in one step: a run without an owner is one that another lab would remove.
     func claim() throws(LabError) {
-        try Files.makeFolder(folder)
-        try Files.write(Self.identity(of: "self") ?? "", to: ownerPath)
+        let unseen = "\(Self.root)/.\(name)"
+        try Files.makeFolder(unseen)
+        try Files.write(Self.identity(of: "self") ?? "", to: unseen + "/owner")
+        guard unsafe rename(unseen, folder) == 0 else { throw .system(call: "rename", object: unseen, code: errno) }
     }
 
     /// Leaves the run up when this process ends.

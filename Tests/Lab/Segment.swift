@@ -5,6 +5,9 @@ package protocol Segment: AnyObject {
     /// Joins `namespace` to this network by a new interface and returns the addresses it is to have.
     func plug(_ namespace: Namespace, as interface: String) throws(LabError) -> Link
 
+    /// Whether a router that is plugged in here has a /64 of IPv6 for its LAN.
+    var delegatesIPv6: Bool { get }
+
     /// Sends what is meant for `prefix` to the router that owns `link`.
     func route(_ prefix: IPPrefix, via link: Link) throws(LabError)
 }
@@ -39,6 +42,18 @@ package struct Link {
             }
         }
         try namespace.shell(lines.joined(separator: "\n"))
+    }
+
+    /// Takes IPv4 off the interface; `bringUp()` puts it back.
+    package func loseIPv4() throws(LabError) {
+        try namespace.run("ip", "-4", "address", "flush", "dev", interface)
+    }
+
+    /// The same link with another address of its prefix.
+    func readdressed(to address: IPAddress) -> Link {
+        Link(
+            namespace: namespace, interface: interface, far: far, farInterface: farInterface, address: address,
+            prefix: prefix, gateway: gateway, address6: address6, prefix6: prefix6, gateway6: gateway6)
     }
 
     /// Takes the interface down; its routes and IPv6 addresses go with it.

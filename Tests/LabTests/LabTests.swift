@@ -55,6 +55,18 @@ struct LabTests {
         }
     }
 
+    @Test func `an isolated uplink reaches nobody, and nobody it`() throws {
+        try Lab.with { lab in
+            let one = try lab.host("one", on: lab.line("line", delay: .zero))
+            let two = try lab.host("two", on: lab.core)
+            try lab.core.isolate(one.uplink)
+            #expect(try !one.canPing(two.uplink.address, within: 1))
+            #expect(try !two.canPing(try #require(one.uplink.address6), within: 1))
+            try lab.core.readmit(one.uplink)
+            try ping(from: two, to: one.uplink.address)
+        }
+    }
+
     @Test func `a link that went down comes back with both families and its routes`() throws {
         try Lab.with { lab in
             let one = try lab.host("one", on: lab.core)

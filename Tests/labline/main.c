@@ -1,9 +1,11 @@
 /* Carries Ethernet frames between two interfaces of this network namespace, late and not all of them.
  *
- * usage: labline INTERFACE INTERFACE DELAY-MICROSECONDS LOST-PER-MILLION SEED
+ * usage: labline INTERFACE INTERFACE SETTINGS SEED
  *
- * Frames keep their order. Each direction holds at most QUEUE_LIMIT frames; what comes on top is dropped, as by a
- * router whose queue is full. Prints "ready" once it carries frames, and runs until it is killed.
+ * The file SETTINGS holds DELAY-MICROSECONDS LOST-PER-MILLION. It is read at the start and at each SIGHUP, so that a line
+ * changes without losing what is on its way. Frames keep their order, also when the delay becomes shorter. Each direction
+ * holds at most QUEUE_LIMIT frames; what comes on top is dropped, as by a router whose queue is full. Prints "ready" once it
+ * carries frames, "set N" after the Nth change, and runs until it is killed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -13,6 +15,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +36,7 @@ struct frame {
 /* One way: frames read from `from` wait in a ring until they are due and leave by `to`. */
 struct direction {
     int from, to;
+    int64_t last_due;
     struct frame ring[QUEUE_LIMIT];
     size_t first, count;
 };
@@ -41,6 +45,7 @@ static struct direction ways[2];
 static int64_t delay;
 static uint32_t lost_per_million;
 static uint64_t random_state;
+static volatile sig_atomic_t changed;
 
 static void fail(const char *what) {
     fprintf(stderr, "labline: %s: %s\n", what, strerror(errno));
@@ -59,6 +64,24 @@ static uint64_t next_random(void) {
     value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
     value = (value ^ value >> 27) * 0x94d049bb133111eb;
     return value ^ value >> 31;
+}
+
+static void note_change(int signal) {
+    (void)signal;
+    changed = 1;
+}
+
+static void read_settings(const char *path) {
+    long long microseconds, lost;
+    FILE *file = fopen(path, "re");
+    if (!file) fail(path);
+    if (fscanf(file, "%lld %lld", &microseconds, &lost) != 2) {
+        fprintf(stderr, "labline: %s does not hold a delay and a loss\n", path);
+        exit(1);
+    }
+    fclose(file);
+    delay = microseconds * 1000;
+    lost_per_million = (uint32_t)lost;
 }
 
 static int open_interface(const char *name) {
@@ -87,6 +110,8 @@ static void take(struct direction *way) {
         memcpy(frame->bytes, buffer, (size_t)size);
         frame->size = (size_t)size;
         frame->due = now() + delay;
+        if (frame->due < way->last_due) frame->due = way->last_due;
+        way->last_due = frame->due;
         way->count++;
     }
 }
@@ -111,16 +136,24 @@ static int64_t next_due(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 6) {
-        fprintf(stderr, "usage: labline INTERFACE INTERFACE DELAY-MICROSECONDS LOST-PER-MILLION SEED\n");
+    if (count != 5) {
+        fprintf(stderr, "usage: labline INTERFACE INTERFACE SETTINGS SEED\n");
         return 64;
     }
-    delay = atoll(arguments[3]) * 1000;
-    lost_per_million = (uint32_t)atoll(arguments[4]);
-    random_state = (uint64_t)atoll(arguments[5]);
+    const char *settings = arguments[3];
+    read_settings(settings);
+    random_state = (uint64_t)atoll(arguments[4]);
     int left = open_interface(arguments[1]), right = open_interface(arguments[2]);
     ways[0].from = ways[1].to = left;
     ways[0].to = ways[1].from = right;
+
+    /* Heard while it waits and at no other time, so that no change is missed. */
+    sigset_t others, while_waiting;
+    sigemptyset(&others);
+    sigaddset(&others, SIGHUP);
+    sigprocmask(SIG_BLOCK, &others, &while_waiting);
+    sigdelset(&while_waiting, SIGHUP);
+    signal(SIGHUP, note_change);
 
     /* Without this a busy machine adds its own delay; it is not needed to be right. */
     struct sched_param priority = {.sched_priority = 10};
@@ -128,12 +161,18 @@ int main(int count, char **arguments) {
     puts("ready");
     fflush(stdout);
 
-    for (;;) {
+    for (int changes = 0;;) {
         struct pollfd waiting[2] = {{.fd = left, .events = POLLIN}, {.fd = right, .events = POLLIN}};
         int64_t due = next_due(), wait = due == INT64_MAX ? 1000000000 : due - now();
         if (wait < 0) wait = 0;
         struct timespec timeout = {.tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000};
-        ppoll(waiting, 2, &timeout, NULL);
+        ppoll(waiting, 2, &timeout, &while_waiting);
+        if (changed) {
+            changed = 0;
+            read_settings(settings);
+            printf("set %d\n", ++changes);
+            fflush(stdout);
+        }
         for (int i = 0; i < 2; i++) {
             take(&ways[i]);
             give(&ways[i]);
