@@ -61,6 +61,7 @@ let core: [Target] = [
     source("Relay", ["Wire", "SansIO"]),
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("STUN", ["SansIO", "Wire"]),
+    source("PortMapping", ["Crypto", "SansIO", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "STUN", "Traversal", "Relay", "Datapath"]),
     source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
@@ -142,6 +143,7 @@ let testTargets: [Target] = [
     tests("YAML", ["YAML", "SansIO"]),
     tests("Identity", ["Identity", "Crypto", "Wire", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
+    tests("PortMapping", ["PortMapping", "Crypto", "SansIO", "Wire"]),
     tests("Noise", ["Noise", "Crypto", "Wire", "SansIO"]),
     tests("Datapath", ["Datapath", "Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
     tests(
