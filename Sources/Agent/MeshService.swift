@@ -323,6 +323,7 @@ final class MeshService {
             case .send(let message, let destination):
                 // A refusal is counted by the socket's owner as any loss; the node's timers repeat what matters.
                 do { try threads.send(message, to: destination) } catch { sendFailures += 1 }
+            case .dialBack(let datagram, let target): dialBack(datagram, to: target)
             case .publish(let tables): threads.publish(tables)
             case .save(let change): state.apply(change, identity: node.identity)
             // No one serves streams on this host: the node hears so at once.
@@ -344,6 +345,16 @@ final class MeshService {
     }
 
     private(set) var sendFailures = 0
+
+    /// Sends one datagram from a port that the kernel picks and nobody knows.
+    private func dialBack(_ datagram: [UInt8], to target: Endpoint) {
+        let any: IPAddress = target.address.isIPv4 ? .v4(.any) : .v6(.any)
+        do throws(SystemError) {
+            try UDPSocket(Endpoint(any, port: 0)).send(datagram, to: target)
+        } catch {
+            sendFailures += 1
+        }
+    }
 
     /// Forward policies of others that the mesh's packets do not pass.
     var forwardDrops: [Notice] {

@@ -20,6 +20,13 @@ extension NodeEvent {
             log.warning(
                 "clocks differ", ["peer": peer, "seconds": "\(seconds)", "next": "set the clock of one of them"])
         case .reachable: log.info("others reach this node unasked: it may relay")
+        case .unreachable(let tried):
+            log.warning(
+                "nobody outside reaches this node: it relays for none there",
+                [
+                    "tried": tried.map(\.description).joined(separator: ","),
+                    "next": "forward the UDP port to this host, or allow it in the firewall",
+                ])
         case .circuitRefused(let relay, let target, let reason):
             log.info("relay refused a circuit", ["relay": relay, "peer": target, "reason": "\(reason)"])
         case .unanswered(let peer, let tried):

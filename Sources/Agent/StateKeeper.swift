@@ -115,7 +115,7 @@ final class StateKeeper {
                     .recentPeers,
                     peers.map { peer in [peer.node.bytes.description] + [peer.endpoint?.description].compactMap { $0 } }
                 )
-            case .reachable: setHint(.reachable, [["1"]])
+            case .reachable(let isReachable): setHint(.reachable, isReachable ? [["1"]] : nil)
             }
         }
     }

@@ -56,6 +56,12 @@ extension MeshService {
         var warnings: [Notice] = []
         if let storeProblem { warnings.append(Notice(storeProblem)) }
         for drop in forwardDrops { warnings.append(drop) }
+        for endpoint in node.refutedAdvertised {
+            warnings.append(
+                Notice(
+                    "nobody reached this host at \(endpoint), which advertise states: it does not relay on its account",
+                    nextStep: "forward that UDP port to this host, or take the address out of advertise"))
+        }
         for peer in peers where abs(peer.clockDifference) > 3600 {
             let direction = peer.clockDifference > 0 ? "ahead of" : "behind"
             warnings.append(
@@ -78,6 +84,8 @@ extension MeshService {
             .init("records refused", UInt64(counts.recordsRefused)),
             .init("circuits refused", UInt64(counts.circuitsRefused)),
             .init("control messages not sent", UInt64(sendFailures)),
+            .init("dial-backs for others", UInt64(counts.dialBacks)),
+            .init("dial-backs refused", UInt64(counts.dialBacksRefused)),
             .init("STUN requests answered", UInt64(counts.stunAnswered)),
             .init("STUN answers to nothing we asked", UInt64(counts.stunUnexpected)),
         ]

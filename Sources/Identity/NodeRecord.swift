@@ -17,6 +17,8 @@ package struct NodeRecord: Equatable, Sendable, Signed {
         package static let reachable = Abilities(rawValue: 2)
         /// Its processor computes AES fast.
         package static let fastAES = Abilities(rawValue: 4)
+        /// As `relay`, for those on a network that the node is on too.
+        package static let localRelay = Abilities(rawValue: 8)
     }
 
     static let purpose = SignaturePurpose.record
@@ -44,6 +46,7 @@ package struct NodeRecord: Equatable, Sendable, Signed {
     package var name: NodeName { chain.certificate.name }
     package var tunnelKey: Bytes32 { chain.certificate.tunnelKey }
     package var canRelay: Bool { abilities.contains(.relay) && chain.certificate.rights.contains(.relay) }
+    package var canRelayLocally: Bool { abilities.contains(.localRelay) && chain.certificate.rights.contains(.relay) }
 
     /// Every prefix that comes from this node: its own, announced ones, and its clients'.
     package func prefixes(in plan: AddressPlan) -> [IPPrefix] {

@@ -26,6 +26,8 @@ package struct Node {
         case send([UInt8], to: Destination)
         /// The packet threads see these tables from now on.
         case publish(Tables)
+        /// Send one datagram from a socket that nobody has ever sent to.
+        case dialBack([UInt8], to: Endpoint)
         case save(StateChange)
         case event(NodeEvent)
         /// Open a TLS stream to a relay's endpoint. It becomes the link of this number: `linkOpened` or `linkClosed` follows.
@@ -43,8 +45,8 @@ package struct Node {
         /// The certificate was issued anew; the identity is to be written whole.
         case identity
         case recentPeers([RecentPeer])
-        /// Others can reach this node unasked.
-        case reachable
+        /// Whether others can reach this node unasked.
+        case reachable(Bool)
     }
 
     /// A peer that had a session lately, and where it was: dialled first after a restart.
@@ -101,6 +103,9 @@ package struct Node {
         package var stunRefused = [Int](repeating: 0, count: STUNServer.Refusal.allCases.count)
         /// STUN messages that answer nothing we asked.
         package var stunUnexpected = 0
+        /// Datagrams sent to find out for others whether they can be reached, and those not sent.
+        package var dialBacks = 0
+        package var dialBacksRefused = 0
     }
 
     enum DeadlineKey: Hashable {
@@ -109,6 +114,8 @@ package struct Node {
         case greeting(Int)
         case unverified(Int)
         case stun
+        case dialBacks
+        case reachability
         case maintenance
     }
 
@@ -119,7 +126,16 @@ package struct Node {
     package internal(set) var configuration: NodeConfiguration
     package internal(set) var identity: NodeIdentity
     package internal(set) var counters = Counters()
+    /// Strangers reach this node, as far as is known.
     package internal(set) var isReachable: Bool
+    /// Those on a network of ours do.
+    package internal(set) var isReachableLocally = false
+    /// A member came unasked, and no test has shown yet that strangers cannot.
+    var cameUnasked: Bool
+    var reachability = Reachability()
+    var dialBacks = DialBackClient()
+    var dialBackBudget: TokenBucket
+    var errands: [DialBackNonce: Errand] = [:]
     package internal(set) var clients: [Client]
     let bootID: UInt64
     var random: SecureRandom
@@ -179,6 +195,8 @@ package struct Node {
         stunServer = STUNServer(at: now)
         relay = RelayServer(limits: configuration.relayLimits, isEnabled: configuration.isRelayAllowed)
         isReachable = restored.isReachable || !configuration.advertised.isEmpty
+        cameUnasked = restored.isReachable
+        dialBackBudget = TokenBucket(rate: 20, burst: 200, now: now)
         clients = []
         wallOffset = unixTime.nanoseconds - Int64(clamping: now.nanoseconds)
         recordNumber = restored.recordNumber
@@ -188,6 +206,7 @@ package struct Node {
         self.random = random
         restore(restored, at: now)
         askServers(at: now)
+        updateReachabilityTargets(at: now)
         deadlines.set(now + Self.maintenanceInterval, for: .maintenance)
     }
 
@@ -234,6 +253,8 @@ package struct Node {
             case .unverified(let number):
                 if peers[number]?.isUnverified == true { removePeer(number, at: now) }
             case .stun: advanceSTUN(to: now)
+            case .dialBacks: carryOut(dialBacks.advance(to: now), at: now)
+            case .reachability: testReachability(at: now)
             case .maintenance: maintain(at: now)
             }
         }
@@ -310,6 +331,7 @@ package struct Node {
         }
         gathered.forget(before: now)
         askServersIfDue(at: now)
+        updateReachabilityTargets(at: now)
         refreshRecord(at: now, force: now - recordSignedAt >= Self.recordRefreshInterval)
         renewIfNeeded(at: now)
         dropUnansweredCircuits(at: now)

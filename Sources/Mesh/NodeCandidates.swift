@@ -26,7 +26,9 @@ extension Node {
     package mutating func setMapped(_ endpoints: [MappedEndpoint], at now: Instant) {
         let before = ownCandidates
         gathered.setMapped(endpoints.filter { isPlausible($0.endpoint) }, at: now)
-        if ownCandidates != before { refreshRecord(at: now) }
+        guard ownCandidates != before else { return }
+        updateReachabilityTargets(at: now)
+        refreshRecord(at: now)
     }
 
     /// A member, or a STUN server, told us what our packets to it come from.
@@ -65,6 +67,14 @@ extension Node {
         let hidden = usable.filter { $0.address.isPrivate && !isNear($0) }
         return near.prefix(Self.privateCandidateLimit) + open
             + (maySharePrivateNetwork(with: record) ? Array(hidden.prefix(Self.privateCandidateLimit)) : [])
+    }
+
+    /// Whether a node is on a network that we are on too.
+    func isNear(_ record: NodeRecord) -> Bool {
+        record.candidates.contains { candidate in
+            isDialable(candidate) && candidate.address.isPrivate
+                && configuration.localPrefixes.contains { $0.contains(candidate.address) }
+        }
     }
 
     /// Whether a node's private addresses may mean the same to us: unless both of us are known to be behind NATs, or on

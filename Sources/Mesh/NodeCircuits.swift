@@ -165,7 +165,9 @@ extension Node {
 extension Node {
     /// How busy this node is as a relay, as pongs tell it: 255 when it takes no circuits.
     var relayLoad: UInt8 {
-        guard isReachable, relay.isEnabled, relay.circuitCount < relay.limits.circuits else { return 255 }
+        guard isReachable || isReachableLocally, relay.isEnabled, relay.circuitCount < relay.limits.circuits else {
+            return 255
+        }
         return UInt8(254 * relay.circuitCount / relay.limits.circuits)
     }
 

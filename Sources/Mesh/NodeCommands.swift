@@ -103,10 +103,11 @@ extension Node {
         if !new.isRelayAllowed {
             for circuit in relay.all { closeForwarding(circuit, at: now) }
         }
-        if !new.advertised.isEmpty { isReachable = true }
         areTablesStale = true
+        if new.localPrefixes != old.localPrefixes { isReachableLocally = false }
         refreshRecord(at: now)
         if new.local != old.local { gathered.networkChanged(at: now) }
+        updateReachabilityTargets(at: now)
         if addressesChanged { networkChanged(at: now) }
         if new.stunServers != old.stunServers { askServers(at: now) }
         chooseAnchors(at: now)
@@ -119,6 +120,7 @@ extension Node {
     /// Links or addresses of the host came or went: paths are tried anew at once.
     package mutating func networkChanged(at now: Instant) {
         askServers(at: now)
+        testReachabilitySoon(at: now)
         for peer in peers.all where peer.hasSession || peer.isAnchor {
             peers[peer.number]?.paths.networkChanged(at: now)
             deadlines.set(peers[peer.number]?.paths.nextDeadline, for: .paths(peer.number))

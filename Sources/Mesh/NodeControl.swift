@@ -75,7 +75,8 @@ extension Node {
         switch topic {
         case .renewal: receiveRenewal(payload, from: number, at: now)
         // Of a later version: nobody here speaks of these yet.
-        case .punch, .search, .reachability, .relaying, .inquiry: counters.unexpectedFrames += 1
+        case .reachability: receiveReachability(payload, from: number, at: now)
+        case .punch, .search, .relaying, .inquiry: counters.unexpectedFrames += 1
         }
     }
 
@@ -144,6 +145,7 @@ extension Node {
         if peer.wasUnsolicited, case .direct(let endpoint)? = peer.handshakePath {
             noteUnsolicited(from: endpoint, at: now)
         }
+        if !reachability.isConfirmed { testReachabilitySoon(at: now) }
         sendDigest(to: number, at: now)
         noteRecent()
         chooseAnchors(at: now)

@@ -232,6 +232,7 @@ extension Node {
             candidates: ownCandidates, clients: identity.clients, certificateSerial: identity.certificate.serial)
         if isReachable { content.abilities.insert(.reachable) }
         if isReachable, configuration.isRelayAllowed { content.abilities.insert(.relay) }
+        if isReachableLocally, configuration.isRelayAllowed { content.abilities.insert(.localRelay) }
         guard force || content != recordContent else { return }
         recordContent = content
         recordNumber += 1

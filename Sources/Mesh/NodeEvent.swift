@@ -24,6 +24,8 @@ package enum NodeEvent: Equatable, Sendable {
     case clockSkew(peer: String, seconds: Int64)
     /// Others reach this node without being asked: it may relay.
     case reachable
+    /// Nobody reached this node at any of these endpoints: it relays no more for those outside its own network.
+    case unreachable(tried: [Endpoint])
     case circuitRefused(relay: String, target: String, reason: UInt8)
     /// Stays unanswered: the addresses tried so far.
     case unanswered(peer: String, tried: [Endpoint])

@@ -63,7 +63,8 @@ extension Node {
 
     func canRelay(_ number: Int) -> Bool {
         guard let identifier = peers[number]?.nodeID else { return false }
-        return directory.record(of: identifier)?.canRelay ?? false
+        guard let record = directory.record(of: identifier) else { return false }
+        return record.canRelay || (record.canRelayLocally && isNear(record))
     }
 
     /// A relay said no: the initiation that it was to carry goes through the next one.
@@ -122,24 +123,13 @@ extension Node {
 
     /// Remembers that we sent to an endpoint, so that what comes from it is no proof of being reachable.
     mutating func noteSent(to endpoint: Endpoint, at now: Instant) {
-        guard !isReachable else { return }
         if contacted.count >= 1024 { contacted = contacted.filter { now - $0.value < Self.contactMemory } }
         if contacted.count < 4096 { contacted[endpoint.address] = now }
     }
 
-    /// Whether nothing of ours can have opened the way for a message from this endpoint. What comes from a private network
-    /// says nothing of the world outside it.
-    func isUnsolicited(_ endpoint: Endpoint, at now: Instant) -> Bool {
-        !endpoint.address.isPrivate && (contacted[endpoint.address].map { now - $0 > Self.contactMemory } ?? true)
-    }
-
-    /// A member reached us without being asked: no NAT or firewall keeps strangers out.
-    mutating func noteUnsolicited(from endpoint: Endpoint, at now: Instant) {
-        guard !isReachable else { return }
-        isReachable = true
-        actions.append(.save(.reachable))
-        events(.reachable)
-        refreshRecord(at: now)
+    /// Whether something of ours may have opened the way for what comes from an address.
+    func wasContacted(_ address: IPAddress, at now: Instant) -> Bool {
+        contacted[address].map { now - $0 <= Self.contactMemory } ?? false
     }
 
     /// Longer than NATs and stateful firewalls keep an idle UDP mapping (RFC 4787 §4.3).

@@ -24,7 +24,8 @@ extension Node {
 
     private mutating func receiveSTUN(_ datagram: [UInt8], from source: Endpoint, _ origin: Origin, at now: Instant) {
         switch STUNMessage.Kind(rawValue: UInt16(datagram[0]) << 8 | UInt16(datagram[1])) {
-        case .request, .indication, nil: serve(datagram, from: source, origin, at: now)
+        case .request, nil: serve(datagram, from: source, origin, at: now)
+        case .indication: receiveIndication(datagram, from: source, on: Self.ownSocket, at: now)
         case .success, .error: receiveAnswer(datagram, from: source, on: Self.ownSocket, at: now)
         }
     }

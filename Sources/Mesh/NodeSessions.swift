@@ -78,7 +78,9 @@ extension Node {
         }
         peers[number]?.handshakePath = path
         // It stays so when the answer is lost and the peer asks again.
-        if case .direct(let endpoint) = path, isUnsolicited(endpoint, at: now) { peers[number]?.wasUnsolicited = true }
+        if case .direct(let endpoint) = path, !wasContacted(endpoint.address, at: now) {
+            peers[number]?.wasUnsolicited = true
+        }
         apply(tunnelActions, to: number, along: path, at: now)
     }
 

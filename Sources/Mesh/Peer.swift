@@ -70,6 +70,8 @@ struct Peer {
     /// Records that were refused: each may make us settle anew who counts. Who sends too many is not listened to for a while.
     var refusals = TokenBucket(rate: 10, burst: 200, now: .zero)
     var recordsIgnoredUntil = Instant.zero
+    /// Datagrams to endpoints of the peer that it may have us send, itself or through another.
+    var dialBacks = TokenBucket(rate: 2, burst: 60, now: .zero)
     /// Hellos, whose sender may have shown no certificate yet.
     var introductions = TokenBucket(rate: 2, burst: 10, now: .zero)
     var refusal: String?

@@ -31,7 +31,7 @@ package struct Disk: Sendable {
         case .handshakeTimestamp(let timestamp): state.handshakeTimestamp = timestamp
         case .recordNumber(let number): state.recordNumber = number
         case .recentPeers(let peers): state.recentPeers = peers
-        case .reachable: state.isReachable = true
+        case .reachable(let isReachable): state.isReachable = isReachable
         case .identity: break
         }
     }

@@ -319,6 +319,14 @@ package final class Simulation {
             by: host.index, at: now)
     }
 
+    /// Sends from a port that nobody has sent to.
+    private func dialBack(_ bytes: [UInt8], to target: Endpoint, from host: Host) {
+        guard let (interface, address) = route(to: Destination(target), from: host) else { return }
+        let port = UInt16.random(in: 32_768...60_999, using: &random)
+        fabric.send(
+            bytes, from: Endpoint(address, port: port), to: target, outOf: interface, by: host.index, at: now)
+    }
+
     /// The interface and address that a datagram leaves from: the wanted address's, else one in the target's own network,
     /// else the first of the family.
     private func route(to destination: Destination, from host: Host) -> (Fabric.InterfaceID, IPAddress)? {
@@ -359,6 +367,7 @@ package final class Simulation {
         case .send(let bytes, let destination):
             let header = destination.circuit.map(RelayFrame.header) ?? []
             emit(header + bytes, to: destination, from: host)
+        case .dialBack(let bytes, let target): dialBack(bytes, to: target, from: host)
         case .publish(let tables): host.path.tables = tables
         // Nobody serves streams yet: the node hears so at once.
         case .openStream(let link, _): host.node.linkClosed(link, at: now)

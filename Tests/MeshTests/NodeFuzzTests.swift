@@ -66,6 +66,7 @@ import Wire
                 * node.configuration.relayLimits.circuits,
             place)
         #expect(node.circuits.entries.count { $0.value == .forwarded } == 2 * node.relay.circuitCount, place)
+        #expect(node.errands.count <= Node.errandLimit, place)
         #expect(node.observations.count <= OwnCandidates.observationLimit && node.contacted.count <= 4096, place)
         for peer in node.peers.all {
             #expect(peer.paths.knownPathCount <= PeerPaths.statisticsLimit + 1, place)
@@ -100,7 +101,7 @@ private struct HostileInput {
 
     private mutating func frame(_ node: Node) -> ControlFrame {
         let records = node.directory.all.map(\.encoded) + [node.ownRecord]
-        switch Int.random(in: 0..<15, using: &random) {
+        switch Int.random(in: 0..<16, using: &random) {
         case 0:
             return .hello(
                 .init(
@@ -122,7 +123,19 @@ private struct HostileInput {
         case 11: return .refusal(reason: "no", takenSubnets: [node.identity.certificate.subnet])
         case 12: return .goodbye
         case 13: return .fragment(.init(message: 1, index: UInt8(random.next() % 3), count: 3, bytes: bytes(40)))
+        case 14: return .extended(.reachability, mangled(reachability(node).encoded))
         default: return .extended(ControlFrame.Topic.allCases.randomElement(using: &random) ?? .renewal, bytes(40))
+        }
+    }
+
+    private mutating func reachability(_ node: Node) -> ReachabilityMessage {
+        let nonce = DialBackNonce(high: UInt32(random.next() % 2), low: random.next() % 4)
+        let known = NodeID(target(node))
+        return switch Int.random(in: 0..<4, using: &random) {
+        case 0: .request(nonce: nonce, target: endpoint(), origin: .fresh, dialler: nil)
+        case 1: .request(nonce: nonce, target: endpoint(), origin: .own, dialler: known)
+        case 2: .errand(nonce: nonce, target: endpoint(), asker: known)
+        default: .answer(nonce: nonce, .sent)
         }
     }
 
