@@ -62,6 +62,12 @@ package final class MeshNode {
         try parsed(Command(host.entry + ["meshctl", "up", "--json"] + (token.map { [$0] } ?? [])).run())
     }
 
+    /// A token for so many hosts.
+    package func invite(uses: Int = 1) throws(LabError) -> String {
+        let invitation: Invitation = try parsed(meshctl("invite", "--uses", "\(uses)", "--json"))
+        return invitation.token
+    }
+
     package func down() throws(LabError) { try meshctl("down") }
 
     package func status() throws(LabError) -> Status { try parsed(meshctl("status", "--json")) }

@@ -20,6 +20,12 @@ struct Measurements {
         }
     }
 
+    func failover() -> Int32 {
+        perform("failover") { pool in
+            try FailoverReport(pool: pool, runs: options.runs, only: options.only).text()
+        }
+    }
+
     /// Prints a table and puts it into the page; returns the exit code.
     private func perform(_ section: String, _ table: (TrialPool) throws -> String) -> Int32 {
         Interruption.listen()

@@ -7,7 +7,7 @@ import Lab
 let usage = """
     usage: meshlab demo --files DIR [--plain] [--keep]   run the demo with the programs below DIR
            meshlab measure --files DIR                   print figures beside their goals
-           meshlab matrix --files DIR --logs DIR [--runs N] [--at-once N] [--only NAME,...] [--write PAGE]
+           meshlab matrix|failover --files DIR --logs DIR [--runs N] [--at-once N] [--only NAME,...] [--write PAGE]
                                                          measure paths and print a table of Markdown
            meshlab trial NAME --files DIR                one run of one of these
            meshlab stop                                  end a demo that was left up
@@ -60,6 +60,7 @@ switch verb {
 case "demo": exit(Demo(run: run, files: files, options: demo).perform())
 case "measure": exit(Figures(run: Run(named: "figures"), files: files).measure())
 case "matrix": exit(Measurements(options: measurements).matrix())
+case "failover": exit(Measurements(options: measurements).failover())
 case "trial":
     guard let trial = trial.flatMap({ Trial.all[$0] }) else { fail(64, "there is no trial '\(trial ?? "")'") }
     exit(trial.perform(files: files))
