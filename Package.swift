@@ -36,6 +36,7 @@ let libraries: [Target] = [
     .systemLibrary(name: "CSQLite"),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(name: "COpenSSL"),
+    .systemLibrary(name: "CTLS"),
     .systemLibrary(name: "CNetfilter"),
     .systemLibrary(name: "CYAML"),
 ]
@@ -62,6 +63,7 @@ let core: [Target] = [
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("STUN", ["SansIO", "Wire"]),
     source("PortMapping", ["Crypto", "SansIO", "Wire"]),
+    source("TLS", ["CTLS", "Crypto", "Wire"]),
     source("Traversal", ["Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "STUN", "Traversal", "Relay", "Datapath"]),
     source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
@@ -85,6 +87,7 @@ let shell: [Target] = [
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
+    source("Streams", ["Crypto", "Linux", "SansIO", "TLS", "Wire"]),
 ]
 
 // MARK: programs
@@ -122,6 +125,8 @@ let testTargets: [Target] = [
     tests("Relay", ["Relay", "SansIO", "Wire"]),
     tests("Tidy", ["Lab"]),
     tests("STUN", ["STUN", "SansIO", "Wire"]),
+    tests("TLS", ["TLS", "Crypto", "SansIO", "Wire"]),
+    tests("Streams", ["CLinux", "Streams", "Crypto", "Linux", "SansIO", "TLS", "Wire"]),
     tests("Traversal", ["Traversal", "Wire", "SansIO"]),
     tests(
         "Mesh",

@@ -64,6 +64,10 @@ int linux_thread_join(uint64_t thread) {
     return -pthread_join((pthread_t)thread, NULL);
 }
 
+int linux_thread_detach(uint64_t thread) {
+    return -pthread_detach((pthread_t)thread);
+}
+
 uint64_t linux_thread_self(void) {
     return (uint64_t)pthread_self();
 }

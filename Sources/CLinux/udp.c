@@ -1,4 +1,5 @@
 #include "CLinux.h"
+#include "addresses.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,7 @@
 #define UDP_GRO 104
 #endif
 
-/// Family 0 takes no bytes.
-static socklen_t to_sockaddr(const struct linux_address *address, struct sockaddr_storage *storage) {
+socklen_t linux_to_sockaddr(const struct linux_address *address, struct sockaddr_storage *storage) {
     if (address->family == 0) return 0;
     if (address->family == 6) {
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
@@ -36,7 +36,7 @@ static socklen_t to_sockaddr(const struct linux_address *address, struct sockadd
     return sizeof *v4;
 }
 
-static void from_sockaddr(const struct sockaddr_storage *storage, struct linux_address *address) {
+void linux_from_sockaddr(const struct sockaddr_storage *storage, struct linux_address *address) {
     memset(address, 0, sizeof *address);
     if (storage->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)storage;
@@ -99,7 +99,7 @@ int linux_set_mark(int descriptor, uint32_t mark) {
 
 int linux_bind(int descriptor, const struct linux_address *address) {
     struct sockaddr_storage storage;
-    socklen_t length = to_sockaddr(address, &storage);
+    socklen_t length = linux_to_sockaddr(address, &storage);
     return bind(descriptor, (struct sockaddr *)&storage, length) < 0 ? -errno : 0;
 }
 
@@ -107,13 +107,13 @@ int linux_bound_address(int descriptor, struct linux_address *address) {
     struct sockaddr_storage storage;
     socklen_t length = sizeof storage;
     if (getsockname(descriptor, (struct sockaddr *)&storage, &length) < 0) return -errno;
-    from_sockaddr(&storage, address);
+    linux_from_sockaddr(&storage, address);
     return 0;
 }
 
 int linux_connect(int descriptor, const struct linux_address *address) {
     struct sockaddr_storage storage;
-    socklen_t length = to_sockaddr(address, &storage);
+    socklen_t length = linux_to_sockaddr(address, &storage);
     return connect(descriptor, (struct sockaddr *)&storage, length) < 0 ? -errno : 0;
 }
 
@@ -170,7 +170,7 @@ int linux_send(int descriptor, const struct linux_outgoing *messages, int count)
         vectors[i] = (struct iovec){.iov_base = (void *)messages[i].data, .iov_len = messages[i].length};
         memset(&headers[i], 0, sizeof headers[i]);
         struct msghdr *header = &headers[i].msg_hdr;
-        header->msg_namelen = to_sockaddr(&messages[i].destination, &destinations[i]);
+        header->msg_namelen = linux_to_sockaddr(&messages[i].destination, &destinations[i]);
         if (header->msg_namelen > 0) header->msg_name = &destinations[i];
         header->msg_iov = &vectors[i];
         header->msg_iovlen = 1;
@@ -276,7 +276,7 @@ int linux_receive(int descriptor, struct linux_receiver *receiver) {
         struct linux_incoming *message = &receiver->messages[i];
         message->length = receiver->headers[i].msg_len;
         message->truncated = receiver->headers[i].msg_hdr.msg_flags & MSG_TRUNC;
-        from_sockaddr(&receiver->sources[i], &message->source);
+        linux_from_sockaddr(&receiver->sources[i], &message->source);
         read_control(&receiver->headers[i].msg_hdr, message);
     }
     return count;

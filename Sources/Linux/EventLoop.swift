@@ -165,11 +165,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
 
     /// Waits until the loop's thread has ended. Precondition: not called on the loop.
     package func join() {
-        let thread = state.withLock { state in
-            defer { state.thread = nil }
-            return state.thread
-        }
-        thread?.join()
+        // Known as the loop's thread to the end: what it still runs may ask.
+        state.withLock { $0.thread }?.join()
+        state.withLock { $0.thread = nil }
     }
 
     // MARK: the loop

@@ -1,6 +1,6 @@
 import CLinux
 
-/// A POSIX thread with every signal blocked. Joined explicitly.
+/// A POSIX thread with every signal blocked. Joined or detached explicitly.
 package struct Thread: Sendable {
     private let handle: UInt64
 
@@ -32,5 +32,11 @@ package struct Thread: Sendable {
     package func join() {
         let result = linux_thread_join(handle)
         precondition(result == 0, "joined a thread twice, or from itself")
+    }
+
+    /// Lets the thread end by itself. Once only, and instead of `join()`.
+    package func detach() {
+        let result = linux_thread_detach(handle)
+        precondition(result == 0, "detached a thread that was joined")
     }
 }

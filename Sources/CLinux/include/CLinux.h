@@ -66,6 +66,8 @@ int linux_random(void *buffer, size_t count);
 /// Starts a thread with every signal blocked, so that only signalfd sees them.
 int linux_thread_start(const char *name, void *(*body)(void *), void *argument, uint64_t *thread);
 int linux_thread_join(uint64_t thread);
+/// Nobody will join the thread: what it holds goes when it ends.
+int linux_thread_detach(uint64_t thread);
 uint64_t linux_thread_self(void);
 
 /// Moves the calling thread into the network namespace that `descriptor` names.
@@ -168,6 +170,17 @@ int linux_unix_credentials(int descriptor, int32_t *process, uint32_t *user, uin
 int linux_datagram_pair(int *near, int *far);
 /// send() that never raises SIGPIPE.
 ssize_t linux_send_bytes(int descriptor, const void *bytes, size_t count);
+
+/// A non-blocking stream socket on its way to `address`; writable, or in error, when the outcome is known.
+int linux_tcp_connect(const struct linux_address *address);
+/// A non-blocking listening socket of one family.
+int linux_tcp_listen(const struct linux_address *address, int backlog);
+/// The next waiting connection, non-blocking, or -EAGAIN.
+int linux_tcp_accept(int listener, struct linux_address *remote);
+/// 0, or the -errno that the socket met since it was last asked.
+int linux_socket_error(int descriptor);
+/// Looks up a host's addresses, which may take many seconds; returns how many. -EAGAIN: no server answered, -ENOENT: none.
+int linux_resolve(const char *host, uint16_t port, struct linux_address *addresses, int capacity);
 
 // MARK: the service manager
 
