@@ -85,7 +85,7 @@ let shell: [Target] = [
             "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
             "Noise", "PacketIO", "Relay", "SansIO", "STUN", "Store", "Traversal", "Wire",
         ]),
-    source("PacketIO", ["Linux", "Datapath", "Relay", "Wire"]),
+    source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
     source("Streams", ["Crypto", "Linux", "SansIO", "TLS", "Wire"]),
 ]

@@ -5,7 +5,7 @@ package import SansIO
 
 /// From the TUN to the network: routes, cuts, seals and groups packets. No I/O: the caller reads and sends.
 ///
-///     send(...) once or more  ──▶  finish()  ──▶  groups, replies, upcalls  ──▶  removeAll()
+///     release(at:), send(...) once or more  ──▶  finish()  ──▶  groups, replies, upcalls  ──▶  removeAll()
 ///
 /// Route, session and path are looked up once per super-packet. Sealing is the only pass over the payload apart from its
 /// checksum. Nothing is allocated while packets can be sealed.
@@ -13,11 +13,14 @@ package struct OutboundEngine: ~Copyable {
     /// Bytes that must follow a packet in the buffer given to `send`, for padding.
     package static let spareBytes = TransportMessage.paddingUnit
 
-    private static let arenaSize = 1536 * 1024
-    /// Enough for what any super-packet grows to: 64 KiB in segments of 48 bytes, headers and overhead on each.
+    /// Up to `sealedLimit` messages are sealed; behind them is room for second copies, each longer by a relay header at most.
+    private static let arenaSize = 2 * 1024 * 1024
+    private static let sealedLimit = 768 * 1024
+    /// Enough for what a super-packet of TCP grows to: 64 KiB in segments of 48 bytes, headers and overhead on each.
     private static let reserve = 256 * 1024
-    /// Up to here messages are sealed; the other half is for second copies.
-    private static let sealedLimit = arenaSize / 2
+    /// What sealing adds to a packet at most.
+    private static let overheadLimit =
+        TransportMessage.overhead + TransportMessage.paddingUnit + RelayFrame.headerSize
     private static let upcallLimit = 128
 
     package var tables = Tables.empty
@@ -34,6 +37,7 @@ package struct OutboundEngine: ~Copyable {
     private var lastPeer: PeerEntry?
     /// Which groups go to a second destination as well.
     private var duplicates: [(groups: Range<Int>, destination: Destination)] = []
+    private var held = HeldMessages()
     private var replyBudget: TokenBucket
 
     package init(drops: DropCounters, now: Instant) {
@@ -43,6 +47,16 @@ package struct OutboundEngine: ~Copyable {
 
     /// Datagrams to send since `removeAll`.
     package var groups: [OutgoingGroup] { sealed.list }
+
+    /// When `release` has something to do next; `nil` while nothing is held.
+    package var nextDeadline: Instant? { held.nextDeadline }
+
+    /// Adds the held messages that are due to `groups`.
+    package mutating func release(at now: Instant) {
+        guard let deadline = held.nextDeadline, deadline <= now else { return }
+        held.release(at: now, into: &sealed)
+        lastPeer = nil
+    }
 
     /// Whether `groups` must be sent and removed before another packet.
     package var isFull: Bool { length > Self.sealedLimit - Self.reserve }
@@ -65,7 +79,9 @@ package struct OutboundEngine: ~Copyable {
             return
         }
         let packet = buffer.slice(VirtioHeader.size, inner.length)
-        guard var segmenter = Segmenter(packet, header, scratch: scratch.bytes) else {
+        guard var segmenter = Segmenter(packet, header, scratch: scratch.bytes),
+            segmenter.sizeBound(overhead: Self.overheadLimit) <= Self.reserve
+        else {
             drops.add(.malformedPacket)
             return
         }
@@ -77,7 +93,16 @@ package struct OutboundEngine: ~Copyable {
             while let segment = segmenter.next() { handUp(segment, of: peer) }
             return
         }
+        let due = holdUntil(peer, at: now)
+        if due != nil { lastPeer = nil }
+        let firstGroup = lastPeer === peer ? sealed.list.count &- 1 : sealed.list.count
+        let start = length
         seal(&segmenter, from: buffer, end: VirtioHeader.size + inner.length, peer, keypair, destination, at: now)
+        if let due {
+            hold(of: peer, groupsFrom: firstGroup, bytesFrom: start, until: due)
+        } else if let duplicate = peer.duplicate {
+            noteDuplicate(from: firstGroup, to: duplicate)
+        }
     }
 
     /// Adds the second copies: behind all others, so that each destination's make trains. To be called once, when nothing more
@@ -94,10 +119,40 @@ package struct OutboundEngine: ~Copyable {
     package mutating func removeAll() {
         sealed.removeAll()
         duplicates.removeAll(keepingCapacity: true)
+        held.giveBack()
         length = 0
         lastPeer = nil
         if !upcalls.isEmpty { upcalls.removeAll(keepingCapacity: true) }
         if !replies.isEmpty { replies.removeAll(keepingCapacity: true) }
+    }
+
+    // MARK: holding
+
+    /// Until when messages of `peer` must wait, if at all: those held before them go first, even when the tables ask for no more.
+    private mutating func holdUntil(_ peer: PeerEntry, at now: Instant) -> Instant? {
+        guard !held.isEmpty || peer.holdUntil != nil else { return nil }
+        release(at: now)
+        let due = [held.due(of: peer.index), peer.holdUntil.flatMap { $0 > now ? $0 : nil }].compactMap { $0 }.max()
+        guard let due else { return nil }
+        // Both copies of what one packet may grow to.
+        guard held.hasRoom(for: 3 * Self.reserve) else {
+            held.release(at: .distantFuture, into: &sealed)
+            lastPeer = nil
+            return nil
+        }
+        return due
+    }
+
+    /// Puts what was just sealed for `peer` aside.
+    private mutating func hold(of peer: PeerEntry, groupsFrom first: Int, bytesFrom start: Int, until due: Instant) {
+        let end = sealed.list.count
+        if let duplicate = peer.duplicate {
+            for index in first..<end { copy(sealed.list[index], to: duplicate) }
+        }
+        for group in sealed.list[first...] { held.append(group, of: peer.index, until: due) }
+        sealed.removeAll(from: first)
+        length = start
+        lastPeer = nil
     }
 
     // MARK: steps
@@ -110,7 +165,6 @@ package struct OutboundEngine: ~Copyable {
         var lastCounter: UInt64 = 0
         let before = length
         var isSameDestination = lastPeer === peer
-        let groupsBefore = isSameDestination ? sealed.list.count &- 1 : sealed.list.count
         while let segment = segmenter.next() {
             guard let counter = keypair.takeCounter() else {
                 handUp(segment, of: peer)
@@ -126,9 +180,8 @@ package struct OutboundEngine: ~Copyable {
             lastCounter = counter
             packets += 1
         }
-        lastPeer = peer
         guard packets > 0 else { return }
-        if let duplicate = peer.duplicate { noteDuplicate(from: groupsBefore, to: duplicate) }
+        lastPeer = peer
         if peer.activity.noteSent(at: now, packets: packets, bytes: length - before, isData: true) {
             report(.active(peer: peer.index))
         }

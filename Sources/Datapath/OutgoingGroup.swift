@@ -54,6 +54,12 @@ struct OutgoingGroups {
     /// The next datagram begins a new group.
     mutating func close() { isOpen = false }
 
+    /// Takes back the groups from `index` on.
+    mutating func removeAll(from index: Int) {
+        list.removeSubrange(index...)
+        isOpen = false
+    }
+
     mutating func removeAll() {
         list.removeAll(keepingCapacity: true)
         isOpen = false

@@ -11,6 +11,8 @@ package import Wire
 package struct PlainPath {
     package var tables = Tables.empty
     package let drops = DropCounters()
+    /// Until when messages of a peer, by its index, have been held.
+    private var held: [Int: Instant] = [:]
 
     /// What became of one packet.
     package struct Outcome: Equatable, Sendable {
@@ -23,10 +25,13 @@ package struct PlainPath {
     package struct Datagram: Equatable, Sendable {
         package var bytes: [UInt8]
         package var destination: Destination
+        /// When it must leave, not before; `nil`: at once.
+        package var sendAt: Instant?
 
-        init(_ message: [UInt8], to destination: Destination) {
+        init(_ message: [UInt8], to destination: Destination, at time: Instant? = nil) {
             bytes = (destination.circuit.map(RelayFrame.header) ?? []) + message
             self.destination = destination
+            sendAt = time
         }
     }
 
@@ -82,8 +87,9 @@ package struct PlainPath {
             let message = Self.seal(plaintext, with: keypair, mtu: peer.innerMTU)
         else { return Outcome(upcalls: [.unsealed(packet: plaintext, peer: index)]) }
 
+        let sendAt = holdUntil(peer, at: now)
         var outcome = Outcome(
-            datagrams: [destination, peer.duplicate].compactMap { $0 }.map { Datagram(message, to: $0) })
+            datagrams: [destination, peer.duplicate].compactMap { $0 }.map { Datagram(message, to: $0, at: sendAt) })
         let count = outcome.datagrams[0].bytes.count
         if peer.activity.noteSent(at: now, bytes: count, isData: true) {
             outcome.upcalls.append(.active(peer: index))
@@ -91,6 +97,13 @@ package struct PlainPath {
         let counter = PacketBuffer.reading(message, TransportMessage.counter)
         if keypair.wantsRekeyAfterSending(counter, at: now) { outcome.upcalls.append(.rekeyWanted(peer: index)) }
         return outcome
+    }
+
+    /// Until when messages of `peer` must wait, if at all: none overtakes those held before it, not even one sent when they leave.
+    private mutating func holdUntil(_ peer: PeerEntry, at now: Instant) -> Instant? {
+        let due = max(peer.holdUntil ?? .zero, held[peer.index] ?? .zero)
+        held[peer.index] = due >= now ? due : nil
+        return held[peer.index]
     }
 
     /// Receives one datagram from the network.

@@ -64,6 +64,12 @@ package struct Segmenter {
         max(1, (packet.count - headerLength + segmentSize - 1) / max(1, segmentSize))
     }
 
+    /// A bound of what all packets come to with `overhead` bytes added to each.
+    func sizeBound(overhead: Int) -> Int {
+        headerLength == 0
+            ? packet.count &+ overhead : packet.count &+ packetCount &* (headerLength &+ overhead)
+    }
+
     /// The next packet, or `nil` when all have been cut.
     package mutating func next() -> PacketBytes? {
         guard !isFinished else { return nil }

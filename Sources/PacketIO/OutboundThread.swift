@@ -1,6 +1,7 @@
 import Datapath
 import Glibc
 import Linux
+import SansIO
 
 /// The thread that reads the TUN: each turn reads what is there, seals it and sends it with one call.
 struct OutboundThread: ~Copyable {
@@ -30,7 +31,9 @@ struct OutboundThread: ~Copyable {
         while !ports.hasEnded {
             switch turn() {
             case 0, -Int(EINTR): continue
-            case -Int(EAGAIN): ports.ending.wait(orReadable: ports.tun.descriptor)
+            case -Int(EAGAIN):
+                ports.ending.wait(
+                    orReadable: ports.tun.descriptor, atMost: engine.nextDeadline.map { $0 - SystemClock.now })
             default: pause()
             }
         }
@@ -38,6 +41,10 @@ struct OutboundThread: ~Copyable {
 
     /// Reads, seals and sends one turn's packets. Returns the `-errno` that ended it, 0 when there may be more.
     private mutating func turn() -> Int {
+        if engine.nextDeadline != nil {
+            engine.release(at: SystemClock.now)
+            if !engine.groups.isEmpty { flush() }
+        }
         var packets = 0
         var result = 0
         while packets < Self.turnPackets, engine.sealedBytes < Self.turnBytes, !engine.isFull {

@@ -272,6 +272,8 @@ package final class Simulation {
             if let arrival {
                 checkForwarding(arrival, by: host)
                 forward(datagram, by: host)
+            } else if let time = datagram.sendAt {
+                plans.add(.forward(datagram.bytes, datagram.destination, host: host.index), at: time)
             } else {
                 emit(datagram.bytes, to: datagram.destination, from: host)
             }

@@ -24,7 +24,7 @@ struct PacketThreadsTests {
     }
 
     /// Gives both nodes the tables of one session.
-    private func connect(overIPv6: Bool = false) {
+    private func connect(overIPv6: Bool = false, holdUntil: Instant? = nil) {
         let secrets = [SystemRandom.bytes(32), SystemRandom.bytes(32)].map { Secret($0) }
         for (index, (node, other)) in [(node1, node2), (node2, node1)].enumerated() {
             let keypair = Keypair(
@@ -34,7 +34,7 @@ struct PacketThreadsTests {
             let peer = PeerEntry(
                 index: 0, keypair: keypair, destination: Destination(other.endpoint),
                 path: .direct(other.endpoint),
-                sources: SourceSet([prefix]), activity: Activity(), innerMTU: 1408)
+                sources: SourceSet([prefix]), activity: Activity(), innerMTU: 1408, holdUntil: holdUntil)
             node.threads.publish(
                 Tables(
                     generation: 1, peers: [peer], sessions: [Tables.Session(keypair, peer: peer)],
@@ -87,6 +87,19 @@ struct PacketThreadsTests {
             #expect(node1.threads.outboundDrops[reason] == 0, "\(reason.name)")
             #expect(node2.threads.inboundDrops[reason] == 0, "\(reason.name)")
         }
+    }
+
+    @Test func `held packets leave when they are due, though nothing else happens`() throws {
+        let due = SystemClock.now + .milliseconds(80)
+        connect(holdUntil: due)
+        try node1.udp.send([5], to: Endpoint(.v4(node2.address), port: 9))
+        let readiness = try ReadinessSet()
+        try readiness.add(node2.udp.descriptor, token: 0)
+        var events: [ReadinessSet.Event] = []
+        readiness.wait(&events, milliseconds: 5000)
+        #expect(!events.isEmpty)
+        #expect(SystemClock.now >= due)
+        stop()
     }
 
     @Test func `datagrams of every size up to the largest cross`() throws {
