@@ -128,7 +128,7 @@ enum { SEND_BATCH = 64 };
 
 union send_control {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+    char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
 };
 
 /// Appends one control message and returns the control bytes in use.
@@ -156,6 +156,13 @@ static size_t fill_control(const struct linux_outgoing *message, union send_cont
         struct in6_pktinfo info = {0};
         memcpy(&info.ipi6_addr, message->source.bytes, 16);
         used = append_control(control, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+    if (message->hop_limit > 0) {
+        int limit = message->hop_limit;
+        // A connected socket gets no destination; those that need a limit are of IPv4.
+        bool is_ipv6 = message->destination.family == 6;
+        used = append_control(
+            control, used, is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, is_ipv6 ? IPV6_HOPLIMIT : IP_TTL, &limit, sizeof limit);
     }
     return used;
 }

@@ -25,8 +25,8 @@ package final class ConnectedSocket: Sendable {
     }
 
     /// Sends one datagram, from the control thread. A refusal is an error, a full buffer counts as one.
-    package func send(_ datagram: [UInt8]) throws(SystemError) {
-        let result = Datagram.send(datagram, over: descriptor.number, to: nil, from: nil)
+    package func send(_ datagram: [UInt8], hopLimit: UInt8? = nil) throws(SystemError) {
+        let result = Datagram.send(datagram, over: descriptor.number, to: nil, from: nil, hopLimit: hopLimit)
         try SystemError.check(result, "send along a link")
     }
 }

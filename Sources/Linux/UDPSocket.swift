@@ -43,8 +43,13 @@ package final class UDPSocket: Sendable {
     }
 
     /// Sends one datagram, from the control thread. A refusal is an error, a full buffer counts as one.
-    package func send(_ datagram: [UInt8], to endpoint: Endpoint, from source: IPAddress? = nil) throws(SystemError) {
-        let result = Datagram.send(datagram, over: descriptor.number, to: endpoint, from: source)
+    ///
+    /// - Parameter hopLimit: how many hosts and routers it may reach before it is dropped; `nil` for the system's.
+    package func send(
+        _ datagram: [UInt8], to endpoint: Endpoint, from source: IPAddress? = nil, hopLimit: UInt8? = nil
+    ) throws(SystemError) {
+        let result = Datagram.send(
+            datagram, over: descriptor.number, to: endpoint, from: source, hopLimit: hopLimit)
         try SystemError.check(result, "send to \(endpoint)")
     }
 

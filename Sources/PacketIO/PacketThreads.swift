@@ -44,14 +44,17 @@ package final class PacketThreads: Sendable {
     }
 
     /// Sends a message of the control thread; a destination with a circuit gets the relay frame's header.
-    package func send(_ message: [UInt8], to destination: Destination) throws(SystemError) {
+    package func send(
+        _ message: [UInt8], to destination: Destination, hopLimit: UInt8? = nil
+    ) throws(SystemError) {
         let datagram = (destination.circuit.map(RelayFrame.header) ?? []) + message
         if let (number, _) = destination.endpoint.link {
             guard let link = ports.links[number] else { throw .noLink(number) }
-            return try link.socket.send(datagram)
+            return try link.socket.send(datagram, hopLimit: hopLimit)
         }
         guard let index = ports.socketIndex(for: destination) else { throw .noSocket(for: destination.endpoint) }
-        try ports.sockets[index].send(datagram, to: destination.endpoint, from: destination.localAddress)
+        try ports.sockets[index].send(
+            datagram, to: destination.endpoint, from: destination.localAddress, hopLimit: hopLimit)
     }
 
     /// Sends to and receives from `Endpoint.link(number:kind:)` through `descriptor` from now on: for a link of kind `.socket` a

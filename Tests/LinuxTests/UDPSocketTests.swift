@@ -89,6 +89,15 @@ struct UDPSocketTests {
         #expect(receive(from: receiver, atLeast: bytes.count).map(\.bytes.count) == [40_000, 40_000])
     }
 
+    @Test(arguments: ["127.0.0.1:0", "[::1]:0"])
+    func `a datagram that may reach one host reaches the own one`(address: String) throws {
+        let any = try #require(Endpoint(address))
+        let sender = try UDPSocket(any)
+        let receiver = try UDPSocket(any)
+        try sender.send([1, 2, 3], to: receiver.localEndpoint, hopLimit: 1)
+        #expect(receive(from: receiver, atLeast: 3).map(\.bytes) == [[1, 2, 3]])
+    }
+
     @Test func `a port in use is refused by name`() throws {
         let first = try UDPSocket(Self.loopback4)
         #expect(throws: SystemError("bind \(first.localEndpoint)", code: EADDRINUSE)) {

@@ -120,6 +120,8 @@ struct linux_outgoing {
     struct linux_address destination;
     /// The local address to leave from; family 0 lets routing choose.
     struct linux_address source;
+    /// Routers that the datagram may pass, and the host that it may reach; 0 leaves it to the system.
+    uint8_t hop_limit;
 };
 
 struct linux_incoming {
