@@ -324,6 +324,8 @@ final class MeshService {
                 // A refusal is counted by the socket's owner as any loss; the node's timers repeat what matters.
                 do { try threads.send(message, to: destination) } catch { sendFailures += 1 }
             case .dialBack(let datagram, let target): dialBack(datagram, to: target)
+            case .sendBriefly(let message, let destination, let hops):
+                do { try threads.send(message, to: destination, hopLimit: hops) } catch { sendFailures += 1 }
             case .publish(let tables): threads.publish(tables)
             case .save(let change): state.apply(change, identity: node.identity)
             // No one serves streams on this host: the node hears so at once.

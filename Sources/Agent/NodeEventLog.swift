@@ -32,6 +32,13 @@ extension NodeEvent {
         case .unanswered(let peer, let tried):
             log.warning(
                 "peer does not answer", ["peer": peer, "tried": tried.map(\.description).joined(separator: ",")])
+        case .punchFailed(let peer, let tried, let pair):
+            log.info(
+                "no direct path",
+                [
+                    "peer": peer, "tried": tried.map(\.description).joined(separator: ","),
+                    "own nat": "\(pair.own)", "peer nat": "\(pair.peer)",
+                ])
         case .pong: break
         }
     }

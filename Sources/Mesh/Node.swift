@@ -24,6 +24,8 @@ package struct Node {
     package enum Action {
         /// Send a message; to a destination with a circuit, behind a relay frame's header.
         case send([UInt8], to: Destination)
+        /// As `send`, but the datagram may pass so few routers that it opens our own NAT and never comes to the other's.
+        case sendBriefly([UInt8], to: Destination, hops: UInt8)
         /// The packet threads see these tables from now on.
         case publish(Tables)
         /// Send one datagram from a socket that nobody has ever sent to.
@@ -106,11 +108,14 @@ package struct Node {
         /// Datagrams sent to find out for others whether they can be reached, and those not sent.
         package var dialBacks = 0
         package var dialBacksRefused = 0
+        /// Probes of punches beyond what this node sends in all.
+        package var punchProbesHeldBack = 0
     }
 
     enum DeadlineKey: Hashable {
         case tunnel(Int)
         case paths(Int)
+        case punch(Int)
         case greeting(Int)
         case unverified(Int)
         case stun
@@ -154,6 +159,11 @@ package struct Node {
     var actions: [Action] = []
     /// Refusals that become events: what a flood makes of them is counted.
     var refusalReports = TokenBucket(rate: 1, burst: 20, now: .zero)
+    /// By what the NATs of both sides do, as far as was known.
+    package internal(set) var punchCounts: [NATPair: PunchCount] = [:]
+    var punchProbes = TokenBucket(rate: Self.punchProbeRate, burst: 2 * Self.punchProbeRate, now: .zero)
+    /// When anchors were last asked for no other reason than what they see of us.
+    var mappingAskedAt: Instant?
     var areTablesStale = true
     var areRoutesStale = true
     var routes = RouteTable.empty
@@ -249,6 +259,7 @@ package struct Node {
             case .paths(let number):
                 let pathActions = peers[number]?.paths.advance(to: now, using: &random) ?? []
                 apply(pathActions, to: number, at: now)
+            case .punch(let number): advancePunch(number, at: now)
             case .greeting(let number): greet(number, at: now)
             case .unverified(let number):
                 if peers[number]?.isUnverified == true { removePeer(number, at: now) }

@@ -1,5 +1,6 @@
 import Identity
 package import SansIO
+import Traversal
 package import Wire
 
 // Where this node may be reached, and which endpoints of others are worth a try.
@@ -29,12 +30,15 @@ extension Node {
         guard ownCandidates != before else { return }
         updateReachabilityTargets(at: now)
         refreshRecord(at: now)
+        punchAll(because: .candidatesChanged, at: now)
     }
 
     /// A member, or a STUN server, told us what our packets to it come from.
     mutating func noteReflexive(_ endpoint: Endpoint, toldBy observer: Observer, at now: Instant) {
         guard isPlausible(endpoint) else { return }
+        let before = ownCandidates
         gathered.observe(endpoint, by: observer, at: now)
+        if ownCandidates != before { punchAll(because: .candidatesChanged, at: now) }
         // Sooner than that, the next round of maintenance does it.
         if now - recordSignedAt >= Self.recordInterval { refreshRecord(at: now) }
     }
@@ -57,8 +61,11 @@ extension Node {
 
     /// The endpoints of a record that are worth a try, best first: those on a network of ours, then public ones, then private
     /// ones that may be on the same side of a NAT as we are.
-    func dialable(of record: NodeRecord) -> [Endpoint] {
-        let usable = record.candidates.filter(isDialable)
+    func dialable(of record: NodeRecord) -> [Endpoint] { dialable(record.candidates) }
+
+    /// Of the endpoints that a node says it has those that are worth a try, best first.
+    func dialable(_ told: [Endpoint]) -> [Endpoint] {
+        let usable = told.filter(isDialable)
         let isNear = { [onLink = configuration.localPrefixes] (endpoint: Endpoint) in
             endpoint.address.isPrivate && onLink.contains { $0.contains(endpoint.address) }
         }
@@ -66,7 +73,7 @@ extension Node {
         let open = usable.filter { !$0.address.isPrivate }
         let hidden = usable.filter { $0.address.isPrivate && !isNear($0) }
         return near.prefix(Self.privateCandidateLimit) + open
-            + (maySharePrivateNetwork(with: record) ? Array(hidden.prefix(Self.privateCandidateLimit)) : [])
+            + (maySharePrivateNetwork(with: told) ? Array(hidden.prefix(Self.privateCandidateLimit)) : [])
     }
 
     /// Whether a node is on a network that we are on too.
@@ -79,9 +86,9 @@ extension Node {
 
     /// Whether a node's private addresses may mean the same to us: unless both of us are known to be behind NATs, or on
     /// networks, of different public addresses.
-    private func maySharePrivateNetwork(with record: NodeRecord) -> Bool {
+    private func maySharePrivateNetwork(with told: [Endpoint]) -> Bool {
         let own = Set(ownCandidates.map(\.address).filter { $0.isIPv4 && !$0.isPrivate })
-        let theirs = Set(record.candidates.map(\.address).filter { $0.isIPv4 && !$0.isPrivate })
+        let theirs = Set(told.map(\.address).filter { $0.isIPv4 && !$0.isPrivate })
         return own.isEmpty || theirs.isEmpty || !own.isDisjoint(with: theirs)
     }
 }

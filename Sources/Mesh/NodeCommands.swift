@@ -126,6 +126,7 @@ extension Node {
             deadlines.set(peers[peer.number]?.paths.nextDeadline, for: .paths(peer.number))
             if peer.isAnchor, !peer.hasSession { connect(peer.number, at: now) }
         }
+        punchAll(because: .networkChanged, at: now)
     }
 
     // MARK: stock WireGuard clients

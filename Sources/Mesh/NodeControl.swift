@@ -40,11 +40,11 @@ extension Node {
                 counters.unexpectedFrames += 1
                 return
             }
-            receiveFromMember(frame, number, at: now)
+            receiveFromMember(frame, number, along: path, at: now)
         }
     }
 
-    private mutating func receiveFromMember(_ frame: ControlFrame, _ number: Int, at now: Instant) {
+    private mutating func receiveFromMember(_ frame: ControlFrame, _ number: Int, along path: Path, at now: Instant) {
         guard peers[number]?.work.take(Self.cost(of: frame), at: now) == true else {
             counters.overBudget += 1
             return
@@ -66,17 +66,20 @@ extension Node {
             receiveReady(replyID: replyID, relayID: relayID, message: message, from: number, at: now)
         case .circuitClosed(let identifier, let reason):
             receiveClosed(identifier, reason: reason, from: number, at: now)
-        case .extended(let topic, let payload): receive(topic, payload, from: number, at: now)
+        case .extended(let topic, let payload): receive(topic, payload, from: number, along: path, at: now)
         case .hello, .refusal, .goodbye, .ping, .pong, .fragment: break
         }
     }
 
-    private mutating func receive(_ topic: ControlFrame.Topic, _ payload: [UInt8], from number: Int, at now: Instant) {
+    private mutating func receive(
+        _ topic: ControlFrame.Topic, _ payload: [UInt8], from number: Int, along path: Path, at now: Instant
+    ) {
         switch topic {
         case .renewal: receiveRenewal(payload, from: number, at: now)
+        case .punch: receivePunch(payload, from: number, along: path, at: now)
         // Of a later version: nobody here speaks of these yet.
         case .reachability: receiveReachability(payload, from: number, at: now)
-        case .punch, .search, .relaying, .inquiry: counters.unexpectedFrames += 1
+        case .search, .relaying, .inquiry: counters.unexpectedFrames += 1
         }
     }
 
@@ -146,6 +149,7 @@ extension Node {
             noteUnsolicited(from: endpoint, at: now)
         }
         if !reachability.isConfirmed { testReachabilitySoon(at: now) }
+        notePathForPunching(number, at: now)
         sendDigest(to: number, at: now)
         noteRecent()
         chooseAnchors(at: now)
@@ -242,7 +246,7 @@ extension Node {
         for action in pathActions {
             switch action {
             case .ping(let path, let nonce):
-                send(.ping(nonce: nonce, inDoubt: false), to: number, along: path, at: now)
+                sendPing(nonce: nonce, inDoubt: false, to: number, along: path, at: now)
             case .use(let path, let reason):
                 // Circuits of others may go through this peer's endpoint.
                 touchAll()
@@ -255,6 +259,7 @@ extension Node {
                     if peers[number]?.hasSession == true { reconnect(number, at: now) }
                 }
                 if path?.isDirect == true { noteRecent() }
+                notePathForPunching(number, at: now)
             }
         }
         deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))

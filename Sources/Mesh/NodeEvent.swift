@@ -27,6 +27,8 @@ package enum NodeEvent: Equatable, Sendable {
     /// Nobody reached this node at any of these endpoints: it relays no more for those outside its own network.
     case unreachable(tried: [Endpoint])
     case circuitRefused(relay: String, target: String, reason: UInt8)
+    /// Packets to a peer go through a relay, for no endpoint of its that was tried answers. Said once until one does.
+    case punchFailed(peer: String, tried: [Endpoint], pair: NATPair)
     /// Stays unanswered: the addresses tried so far.
     case unanswered(peer: String, tried: [Endpoint])
     case pong(token: UInt64, roundTripTime: Duration, path: Path, relay: String?)

@@ -1,3 +1,4 @@
+import Datapath
 import Identity
 import Noise
 import SansIO
@@ -25,14 +26,24 @@ extension Node {
         }
         var endpoints = peer.candidates
         if let last = peer.lastEndpoint, !endpoints.contains(last) { endpoints.insert(last, at: 0) }
-        for endpoint in endpoints.prefix(Self.candidateLimit) { send(message, along: .direct(endpoint), at: now) }
-        guard peer.nodeID != nil else { return }
         let standing = peer.circuits.filter { isReady(circuit: $0) }
+        // Where a relay carries the message, it need not trouble NATs that stay closed to it: see `HolePunch`.
+        let mustArrive =
+            isReachableUnasked(peer) || peer.initiationCount > 1 || (standing.isEmpty && relayCandidates().isEmpty)
+        for endpoint in endpoints.prefix(Self.candidateLimit) {
+            if mustArrive || !peer.punch.isBrief(endpoint, at: now) {
+                send(message, along: .direct(endpoint), at: now)
+            } else {
+                noteSent(to: endpoint, at: now)
+                actions.append(.sendBriefly(message, to: Destination(endpoint), hops: HolePunch.briefHops))
+            }
+        }
+        guard peer.nodeID != nil else { return }
         for identifier in standing { send(message, along: .relayed(circuit: identifier), at: now) }
         if standing.isEmpty { openCircuitThroughNextRelay(to: number, carrying: message, at: now) }
     }
 
-    private func isReady(circuit identifier: UInt64) -> Bool {
+    func isReady(circuit identifier: UInt64) -> Bool {
         if case .local(let circuit)? = circuits[identifier] { circuit.relayID != nil } else { false }
     }
 

@@ -221,6 +221,7 @@ extension Node {
             greet(number, at: now)
         }
         guard isFirst else { return }
+        notePathForPunching(number, at: now)
         for token in peers[number]?.pingsWaiting ?? [] { ping(number, token: token, at: now) }
         peers[number]?.pingsWaiting = []
     }
@@ -259,6 +260,7 @@ extension Node {
         peers[number]?.sending = nil
         peers[number]?.greeting = Peer.Greeting()
         peers[number]?.paths.reset()
+        endPunching(with: number, at: now)
         deadlines.set(nil, for: .paths(number))
         deadlines.set(nil, for: .greeting(number))
         touch(number)
@@ -276,7 +278,8 @@ extension Node {
 
     mutating func removePeer(_ number: Int, at now: Instant) {
         disconnect(number, at: now)
-        for key in [DeadlineKey.tunnel(number), .paths(number), .greeting(number), .unverified(number)] {
+        for key in [DeadlineKey.tunnel(number), .paths(number), .punch(number), .greeting(number), .unverified(number)]
+        {
             deadlines.remove(key)
         }
         peers.remove(number)

@@ -74,6 +74,15 @@ struct Peer {
     var dialBacks = TokenBucket(rate: 2, burst: 60, now: .zero)
     /// Hellos, whose sender may have shown no certificate yet.
     var introductions = TokenBucket(rate: 2, burst: 10, now: .zero)
+    var punch = HolePunch()
+    /// Words about punching: each may make us send a train of probes.
+    var punchWords = TokenBucket(rate: 2, burst: 20, now: .zero)
+    /// Where the peer's last such word came along.
+    var punchPath: Path?
+    /// What the peer knows of its NAT.
+    var mapping = NATMapping.unknown
+    var allocation = PortAllocation.any
+    var isPunchFailureReported = false
     var refusal: String?
     /// Tokens of `ping` commands: those that wait for a session, and those that wait for their pong, by nonce.
     var pingsWaiting: [UInt64] = []

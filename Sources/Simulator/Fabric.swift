@@ -80,6 +80,8 @@ package struct Fabric: Sendable {
         /// The host that really sent it; `nil` for what was put on the wire from outside.
         let sender: Int?
         var stage: Stage
+        /// Gateways and the internet count as one router each; what may pass no more of them ends.
+        var hopsLeft = 64
     }
 
     package struct Arrival: Sendable {
@@ -97,6 +99,8 @@ package struct Fabric: Sendable {
         package var lostOnLines = 0
         package var refusedByGateways = 0
         package var unroutable = 0
+        /// Sent to pass so few routers.
+        package var outOfHops = 0
     }
 
     struct Pair: Hashable, Sendable {
@@ -277,7 +281,7 @@ package struct Fabric: Sendable {
     /// Sends a datagram out of an interface. Preconditions of real hosts hold: the interface is up and has the address.
     package mutating func send(
         _ bytes: [UInt8], from source: Endpoint, to target: Endpoint, outOf interface: InterfaceID, by sender: Int?,
-        at now: Instant
+        hops: Int = 64, at now: Instant
     ) {
         counters.sent += 1
         let sending = interfaces[interface.index]
@@ -286,7 +290,9 @@ package struct Fabric: Sendable {
             return
         }
         proceed(
-            Flight(source: source, target: target, bytes: bytes, sender: sender, stage: .leaving(interface)), at: now)
+            Flight(
+                source: source, target: target, bytes: bytes, sender: sender, stage: .leaving(interface),
+                hopsLeft: hops), at: now)
     }
 
     /// Puts a datagram on the internet as if somebody there had sent it, whatever its source says.

@@ -39,8 +39,10 @@ extension Fabric {
             }
             flight.stage = stage
             guard network == Self.internet else { return [Line.Copy(arrivesAt: now)] }
+            guard passRouter(&flight) else { return nil }
             return cross(flight.bytes.count, Pair(from: origin, to: neighbour), at: now)
         case .outward(let gateway):
+            guard passRouter(&flight) else { return nil }
             guard translateOutward(&flight, gateway, at: now) else {
                 counters.refusedByGateways += 1
                 return nil
@@ -61,6 +63,7 @@ extension Fabric {
                 counters.refusedByGateways += 1
                 return nil
             }
+            guard passRouter(&flight) else { return nil }
             flight.stage = .within(gateways[gateway.index].inside, from: .gateway(gateway))
             return [Line.Copy(arrivesAt: now)]
         case .entering(let interface):
@@ -70,6 +73,13 @@ extension Fabric {
                 flight.bytes.count, under: connection.down, at: now, using: &random)
         case .arriving: return [Line.Copy(arrivesAt: now)]
         }
+    }
+
+    /// `false` when the datagram was sent to pass no further router.
+    private mutating func passRouter(_ flight: inout Flight) -> Bool {
+        flight.hopsLeft -= 1
+        if flight.hopsLeft <= 0 { counters.outOfHops += 1 }
+        return flight.hopsLeft > 0
     }
 
     /// Where a network sends a datagram next; `nil` when it knows no way.

@@ -313,12 +313,12 @@ package final class Simulation {
         carryOut(host.path.send(bytes, at: now), on: host, for: nil)
     }
 
-    private func emit(_ bytes: [UInt8], to destination: Destination, from host: Host) {
+    private func emit(_ bytes: [UInt8], to destination: Destination, from host: Host, hops: UInt8 = 64) {
         if isRecording { datagrams.append(bytes) }
         guard let (interface, address) = route(to: destination, from: host) else { return }
         fabric.send(
             bytes, from: Endpoint(address, port: host.port), to: destination.endpoint, outOf: interface,
-            by: host.index, at: now)
+            by: host.index, hops: Int(hops), at: now)
     }
 
     /// Sends from a port that nobody has sent to.
@@ -370,6 +370,9 @@ package final class Simulation {
             let header = destination.circuit.map(RelayFrame.header) ?? []
             emit(header + bytes, to: destination, from: host)
         case .dialBack(let bytes, let target): dialBack(bytes, to: target, from: host)
+        case .sendBriefly(let bytes, let destination, let hops):
+            let header = destination.circuit.map(RelayFrame.header) ?? []
+            emit(header + bytes, to: destination, from: host, hops: hops)
         case .publish(let tables): host.path.tables = tables
         // Nobody serves streams yet: the node hears so at once.
         case .openStream(let link, _): host.node.linkClosed(link, at: now)

@@ -70,7 +70,7 @@ package struct PeerPaths: Sendable {
     package static let roamingInterval: Duration = .seconds(1)
     /// Paths with statistics; the one that was silent longest makes room.
     package static let statisticsLimit = 2 * candidateLimit
-    private static let outstandingLimit = 64
+    private static let outstandingLimit = 256
 
     /// Whether the peer answers pings, so that its path can be checked.
     private let answersPings: Bool
@@ -143,6 +143,14 @@ package struct PeerPaths: Sendable {
             if path == current { misses = 0 }
             return []
         }
+    }
+
+    /// Pings straight endpoints at once, whatever path is in use: to open NATs towards them, or because they are new.
+    package mutating func probe(
+        _ endpoints: [Endpoint], at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        guard answersPings else { return [] }
+        return endpoints.prefix(Self.candidateLimit).flatMap { ping(.direct($0), at: now, using: &random) }
     }
 
     /// Whether a ping with this nonce was sent and not answered yet.
