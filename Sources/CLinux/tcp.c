@@ -40,13 +40,18 @@ static int tune(int descriptor) {
     return 0;
 }
 
-int linux_tcp_connect(const struct linux_address *address) {
+int linux_tcp_connect(const struct linux_address *address, const struct linux_address *source) {
     int descriptor = open_socket(address->family);
     if (descriptor < 0) return descriptor;
     int result = tune(descriptor);
     if (result < 0) return failed(descriptor, result);
     struct sockaddr_storage storage;
-    socklen_t length = linux_to_sockaddr(address, &storage);
+    socklen_t length;
+    if (source->family != 0) {
+        length = linux_to_sockaddr(source, &storage);
+        if (bind(descriptor, (struct sockaddr *)&storage, length) < 0) return failed(descriptor, -errno);
+    }
+    length = linux_to_sockaddr(address, &storage);
     if (connect(descriptor, (struct sockaddr *)&storage, length) < 0 && errno != EINPROGRESS) {
         return failed(descriptor, -errno);
     }

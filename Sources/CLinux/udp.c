@@ -97,6 +97,10 @@ int linux_set_mark(int descriptor, uint32_t mark) {
     return set_option(descriptor, SOL_SOCKET, SO_MARK, (int)mark);
 }
 
+int linux_share_port(int descriptor) {
+    return set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+}
+
 int linux_bind(int descriptor, const struct linux_address *address) {
     struct sockaddr_storage storage;
     socklen_t length = linux_to_sockaddr(address, &storage);
@@ -149,11 +153,11 @@ static size_t fill_control(const struct linux_outgoing *message, union send_cont
         used = append_control(control, used, IPPROTO_UDP, UDP_SEGMENT, &message->segment, sizeof message->segment);
     }
     if (message->source.family == 4 && message->destination.family == 4) {
-        struct in_pktinfo info = {0};
+        struct in_pktinfo info = {.ipi_ifindex = (int)message->source.scope};
         memcpy(&info.ipi_spec_dst, message->source.bytes, 4);
         used = append_control(control, used, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     } else if (message->source.family == 6 && message->destination.family == 6) {
-        struct in6_pktinfo info = {0};
+        struct in6_pktinfo info = {.ipi6_ifindex = message->source.scope};
         memcpy(&info.ipi6_addr, message->source.bytes, 16);
         used = append_control(control, used, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }

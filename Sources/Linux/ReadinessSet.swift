@@ -10,21 +10,32 @@ package final class ReadinessSet: Sendable {
     }
 
     private static let batchCount = 64
-    private let epoll: FileDescriptor
+    /// Readable while something in the set is ready, so that an event loop may watch the whole set.
+    package let descriptor: FileDescriptor
 
     package init() throws(SystemError) {
-        epoll = FileDescriptor(owning: try SystemError.check(linux_epoll_create(), "epoll_create"))
+        descriptor = FileDescriptor(owning: try SystemError.check(linux_epoll_create(), "epoll_create"))
     }
 
-    /// Waits for `descriptor` to be readable too.
-    package func add(_ descriptor: borrowing FileDescriptor, token: UInt64) throws(SystemError) {
-        let result = linux_epoll_add(epoll.number, descriptor.number, UInt32(LINUX_READABLE), token)
+    /// Waits for a descriptor too, to be readable if nothing else is said.
+    package func add(
+        _ other: borrowing FileDescriptor, for interest: EventLoop.Readiness = .readable, token: UInt64
+    ) throws(SystemError) {
+        let result = linux_epoll_add(descriptor.number, other.number, interest.rawValue, token)
+        try SystemError.check(result, "epoll_ctl")
+    }
+
+    /// Changes what a descriptor of the set is waited for.
+    package func setInterest(
+        _ interest: EventLoop.Readiness, of other: borrowing FileDescriptor, token: UInt64
+    ) throws(SystemError) {
+        let result = linux_epoll_change(descriptor.number, other.number, interest.rawValue, token)
         try SystemError.check(result, "epoll_ctl")
     }
 
     /// To be called before the descriptor is closed. One that is not in the set is left alone.
-    package func remove(_ descriptor: borrowing FileDescriptor) {
-        _ = linux_epoll_remove(epoll.number, descriptor.number)
+    package func remove(_ other: borrowing FileDescriptor) {
+        _ = linux_epoll_remove(descriptor.number, other.number)
     }
 
     /// Waits until something is ready, or `milliseconds` have passed (-1: no limit), and puts it into `events`: some of what is
@@ -33,7 +44,7 @@ package final class ReadinessSet: Sendable {
         events.removeAll(keepingCapacity: true)
         unsafe withUnsafeTemporaryAllocation(of: linux_event.self, capacity: Self.batchCount) { ready in
             let count = unsafe linux_epoll_wait(
-                epoll.number, ready.baseAddress!, Int32(Self.batchCount), milliseconds)
+                descriptor.number, ready.baseAddress!, Int32(Self.batchCount), milliseconds)
             for index in 0..<max(0, Int(count)) {
                 let event = unsafe ready[index]
                 let isClosed = event.readiness & UInt32(LINUX_CLOSED) != 0

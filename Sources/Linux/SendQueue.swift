@@ -110,14 +110,14 @@ enum Datagram {
     /// Sends one datagram over the socket `descriptor`; the result is `-errno` when it is refused.
     static func send(
         _ bytes: [UInt8], over descriptor: Int32, to destination: Endpoint?, from source: IPAddress?,
-        hopLimit: UInt8? = nil
+        interface: UInt32 = 0, hopLimit: UInt8? = nil
     ) -> Int32 {
         unsafe bytes.withUnsafeBytes { bytes in
             var message = unsafe linux_outgoing()
             unsafe message.data = bytes.baseAddress
             unsafe message.length = UInt32(bytes.count)
             if let destination { unsafe message.destination = linux_address(destination) }
-            if let source { unsafe message.source = linux_address(source) }
+            if let source { unsafe message.source = linux_address(Endpoint(source, port: 0, scope: interface)) }
             unsafe message.hop_limit = hopLimit ?? 0
             return unsafe linux_send(descriptor, &message, 1)
         }

@@ -15,9 +15,12 @@ package final class TCPSocket: Sendable {
     }
 
     /// Begins to connect; writable when that is done, and then `checkConnected` tells the outcome.
-    package static func connect(to remote: Endpoint) throws(SystemError) -> TCPSocket {
+    ///
+    /// - Parameter source: the local address to connect from; `nil` lets routing choose.
+    package static func connect(to remote: Endpoint, from source: IPAddress? = nil) throws(SystemError) -> TCPSocket {
         var address = linux_address(remote)
-        let number = try SystemError.check(unsafe linux_tcp_connect(&address), "connect to \(remote)")
+        var local = source.map { linux_address($0) } ?? linux_address()
+        let number = try SystemError.check(unsafe linux_tcp_connect(&address, &local), "connect to \(remote)")
         return TCPSocket(FileDescriptor(owning: number), remote: remote)
     }
 

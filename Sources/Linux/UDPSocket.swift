@@ -21,10 +21,23 @@ package final class UDPSocket: Sendable {
     package var isIPv4: Bool { localEndpoint.address.isIPv4 }
 
     /// Binds to `endpoint`; port 0 lets the kernel choose. `mark` sets SO_MARK, for policy routing.
-    package init(_ endpoint: Endpoint, mark: UInt32? = nil) throws(SystemError) {
-        let number = linux_udp_open(endpoint.address.isIPv4 ? 4 : 6, true)
+    package convenience init(_ endpoint: Endpoint, mark: UInt32? = nil) throws(SystemError) {
+        try self.init(endpoint, mark: mark, bufferBytes: Self.bufferBytes, joins: true)
+    }
+
+    /// A socket for questions and announcements, not for packets in flight: little is kept waiting, and every datagram comes
+    /// by itself. `sharesPort`: other programs may listen there too.
+    package convenience init(asking endpoint: Endpoint, sharesPort: Bool = false) throws(SystemError) {
+        try self.init(endpoint, mark: nil, bufferBytes: 1 << 16, joins: false, sharesPort: sharesPort)
+    }
+
+    private init(
+        _ endpoint: Endpoint, mark: UInt32?, bufferBytes: Int32, joins: Bool, sharesPort: Bool = false
+    ) throws(SystemError) {
+        let number = linux_udp_open(endpoint.address.isIPv4 ? 4 : 6, joins)
         descriptor = FileDescriptor(owning: try SystemError.check(number, "open UDP socket"))
-        try SystemError.check(linux_set_buffers(number, Self.bufferBytes), "set socket buffers")
+        try SystemError.check(linux_set_buffers(number, bufferBytes), "set socket buffers")
+        if sharesPort { try SystemError.check(linux_share_port(number), "share port \(endpoint.port)") }
         if let mark { try SystemError.check(linux_set_mark(number, mark), "set SO_MARK \(mark)") }
         var address = linux_address(endpoint)
         try SystemError.check(unsafe linux_bind(number, &address), "bind \(endpoint)")
@@ -44,12 +57,15 @@ package final class UDPSocket: Sendable {
 
     /// Sends one datagram, from the control thread. A refusal is an error, a full buffer counts as one.
     ///
-    /// - Parameter hopLimit: how many hosts and routers it may reach before it is dropped; `nil` for the system's.
+    /// - Parameters:
+    ///   - interface: the interface that it must leave by, along with `source`; 0 lets routing choose.
+    ///   - hopLimit: how many hosts and routers it may reach before it is dropped; `nil` for the system's.
     package func send(
-        _ datagram: [UInt8], to endpoint: Endpoint, from source: IPAddress? = nil, hopLimit: UInt8? = nil
+        _ datagram: [UInt8], to endpoint: Endpoint, from source: IPAddress? = nil, interface: UInt32 = 0,
+        hopLimit: UInt8? = nil
     ) throws(SystemError) {
         let result = Datagram.send(
-            datagram, over: descriptor.number, to: endpoint, from: source, hopLimit: hopLimit)
+            datagram, over: descriptor.number, to: endpoint, from: source, interface: interface, hopLimit: hopLimit)
         try SystemError.check(result, "send to \(endpoint)")
     }
 

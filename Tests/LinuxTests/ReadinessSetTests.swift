@@ -1,5 +1,6 @@
 import Linux
 import Testing
+import Wire
 
 struct ReadinessSetTests {
     private let readiness: ReadinessSet
@@ -37,4 +38,19 @@ struct ReadinessSetTests {
         #expect(seen.count == 200)
     }
 
+    @Test func `a set is ready as a whole, and for what each descriptor is waited for`() throws {
+        let listener = try TCPListener(Endpoint("127.0.0.1:0")!)
+        let (inner, outer) = (try ReadinessSet(), try ReadinessSet())
+        try outer.add(inner.descriptor, token: 7)
+        var events: [ReadinessSet.Event] = []
+        let client = try TCPSocket.connect(to: listener.endpoint)
+        try inner.add(client.descriptor, for: .writable, token: 1)
+        outer.wait(&events, milliseconds: 2000)
+        #expect(events.map(\.token) == [7])
+        inner.wait(&events, milliseconds: 2000)
+        #expect(events.map(\.token) == [1])
+        try inner.setInterest(.readable, of: client.descriptor, token: 1)
+        outer.wait(&events, milliseconds: 0)
+        #expect(events.isEmpty)
+    }
 }

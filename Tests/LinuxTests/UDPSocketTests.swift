@@ -57,6 +57,24 @@ struct UDPSocketTests {
         #expect(receive(from: client, atLeast: 1).first?.source == Endpoint(spoken, port: server.localEndpoint.port))
     }
 
+    @Test func `a datagram leaves by the interface that is named, or not at all`() throws {
+        let sender = try UDPSocket(asking: Endpoint("0.0.0.0:0")!)
+        let receiver = try UDPSocket(asking: Self.loopback4)
+        let loopback = try #require(IPAddress("127.0.0.1"))
+        let index = unsafe if_nametoindex("lo")
+        try sender.send([7], to: receiver.localEndpoint, from: loopback, interface: index)
+        #expect(receive(from: receiver, atLeast: 1).first?.bytes == [7])
+        #expect(throws: SystemError.self) {
+            try sender.send([7], to: receiver.localEndpoint, from: loopback, interface: 999_999)
+        }
+    }
+
+    @Test func `two sockets share a port only if both are willing`() throws {
+        let first = try UDPSocket(asking: Self.loopback4, sharesPort: true)
+        _ = try UDPSocket(asking: first.localEndpoint, sharesPort: true)
+        #expect(throws: SystemError.self) { try UDPSocket(asking: first.localEndpoint) }
+    }
+
     @Test func `a train is cut on its way and arrives whole`() throws {
         let sender = try UDPSocket(Self.loopback4)
         let receiver = try UDPSocket(Self.loopback4)

@@ -118,7 +118,7 @@ struct linux_outgoing {
     uint16_t segment;
     /// Family 0: whom the descriptor is connected to.
     struct linux_address destination;
-    /// The local address to leave from; family 0 lets routing choose.
+    /// The local address to leave from; family 0 lets routing choose. Its `scope` is the interface to leave by, 0 for any.
     struct linux_address source;
     /// Routers that the datagram may pass, and the host that it may reach; 0 leaves it to the system.
     uint8_t hop_limit;
@@ -142,6 +142,8 @@ int linux_udp_has_gro(int descriptor);
 /// Asks for buffers of `bytes`: as root beyond the system's limit, otherwise up to it.
 int linux_set_buffers(int descriptor, int bytes);
 int linux_set_mark(int descriptor, uint32_t mark);
+/// Lets others bind the same port; each gets its copy of a multicast datagram. Before `linux_bind`.
+int linux_share_port(int descriptor);
 int linux_bind(int descriptor, const struct linux_address *address);
 int linux_bound_address(int descriptor, struct linux_address *address);
 /// Datagrams go to `address`, and come from there only, from now on.
@@ -173,8 +175,9 @@ int linux_datagram_pair(int *near, int *far);
 /// send() that never raises SIGPIPE.
 ssize_t linux_send_bytes(int descriptor, const void *bytes, size_t count);
 
-/// A non-blocking stream socket on its way to `address`; writable, or in error, when the outcome is known.
-int linux_tcp_connect(const struct linux_address *address);
+/// A non-blocking stream socket on its way to `address`; writable, or in error, when the outcome is known. It comes from
+/// `source`; family 0 lets routing choose.
+int linux_tcp_connect(const struct linux_address *address, const struct linux_address *source);
 /// A non-blocking listening socket of one family.
 int linux_tcp_listen(const struct linux_address *address, int backlog);
 /// The next waiting connection, non-blocking, or -EAGAIN.
