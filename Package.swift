@@ -83,7 +83,7 @@ let shell: [Target] = [
         "Agent",
         [
             "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
-            "Noise", "PacketIO", "Relay", "SansIO", "STUN", "Store", "Traversal", "Wire",
+            "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Store", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
@@ -118,7 +118,7 @@ let testTargets: [Target] = [
     .executableTarget(
         name: "meshlab", dependencies: ["ControlAPI", "Lab", "Wire"], path: "Tests/meshlab", swiftSettings: settings),
     tests("Lab", ["Lab", "Wire"]),
-    tests("Host", ["ControlAPI", "Crypto", "Lab", "Wire"]),
+    tests("Host", ["ControlAPI", "Crypto", "JSON", "Lab", "Wire"]),
     tests("Packaging", ["Lab", "Wire", "JSON", "ControlAPI"]),
     tests("Wire", ["Wire"]),
     tests("SansIO", ["SansIO"]),
@@ -139,7 +139,7 @@ let testTargets: [Target] = [
     tests("Console", ["Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
     tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Wire"]),
-    tests("Agent", ["Agent", "Configuration", "Netfilter", "Netlink", "Wire"]),
+    tests("Agent", ["Agent", "Configuration", "Netfilter", "Netlink", "PortMapping", "Wire"]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
     tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Wire"]),

@@ -174,6 +174,7 @@ package actor Agent {
             meshWatches.append(try watch(mesh.threads.mailbox.wakeUp.descriptor) { $0.mailboxReady() })
             meshWatches.append(try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() })
             meshWatches.append(try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() })
+            meshWatches.append(try watch(number: mesh.portMapping.fileDescriptor) { $0.portMappingReady() })
         } catch {
             endMesh(removing: true)
             state.undoHostChanges()

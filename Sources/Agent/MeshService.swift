@@ -28,6 +28,7 @@ final class MeshService {
     let sockets: [UDPSocket]
     let routeEvents: RouteEvents
     let ruleEvents: RuleEvents
+    let portMapping: PortMappingService
     let startedAt: Instant
     /// Answers to `ping`, by token.
     var onPong: (UInt64, Duration, String?, Endpoint?) -> Void = { _, _, _, _ in }
@@ -66,6 +67,7 @@ final class MeshService {
         } catch {
             throw .netlink(.malformed("\(error)"))
         }
+        portMapping = try PortMappingService(state: state, log: log)
         node = Node(
             identity: identity, configuration: Self.nodeConfiguration(configuration, local: LocalAddresses()),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
@@ -139,6 +141,7 @@ final class MeshService {
         local = LocalAddresses(
             of: seen, sockets: sockets.map(\.localEndpoint), mesh: [plan.ipv4Range, plan.ipv6Range],
             meshInterface: configuration.interface, isForContainers: networks.isForContainers)
+        portMapping.follow(configuration.portMapping == .auto ? seen.mappingTargets(for: local.endpoints) : [])
         pollAt = seen.links.contains { $0.isBridge } ? SystemClock.now + Self.pollInterval : nil
     }
 
@@ -236,8 +239,13 @@ final class MeshService {
         if changes.contains(.forwarding) { acceptForwarding() }
     }
 
+    func portMappingReady() {
+        portMapping.ready()
+        drain()
+    }
+
     var nextDeadline: Instant? {
-        [node.nextDeadline, replanAt, pollAt, state.retryAt].compactMap { $0 }.min()
+        [node.nextDeadline, replanAt, pollAt, state.retryAt, portMapping.nextDeadline].compactMap { $0 }.min()
     }
 
     func advance() {
@@ -248,6 +256,7 @@ final class MeshService {
             followHost(networkChanged: networkChanged)
         }
         state.retry(at: now)
+        portMapping.advance()
         node.setWallClock(unixTime: SystemClock.unixTime, at: now)
         node.advance(to: now)
         drain()
@@ -282,6 +291,7 @@ final class MeshService {
         configuration.keepalive = new.keepalive
         configuration.containers = new.containers
         configuration.forwarding = new.forwarding
+        configuration.portMapping = new.portMapping
         configuration.stun = new.stun
         configuration.relay = new.relay
         configuration.relayNodes = new.relayNodes
@@ -297,6 +307,7 @@ final class MeshService {
             node.leave(at: SystemClock.now)
             drain()
         }
+        portMapping.stop()
         threads.stop()
         guard removing else { return }
         var problem: AgentError?
@@ -317,6 +328,7 @@ final class MeshService {
     // MARK: carrying out
 
     private func drain() {
+        if let mapped = portMapping.takeChange() { node.setMapped(mapped, at: SystemClock.now) }
         var isRenewed = false
         for action in node.takeActions() {
             switch action {

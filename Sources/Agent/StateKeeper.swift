@@ -17,6 +17,8 @@ final class StateKeeper {
         case reachable
         case bootstrap
         case containerAddresses
+        case portMappingSecret
+        case mappedPorts
     }
 
     let store: Store
@@ -151,6 +153,35 @@ final class StateKeeper {
             setHint(
                 .containerAddresses,
                 newValue.sorted { $0.key < $1.key }.map { [$0.key.description, $0.value.description] })
+        }
+    }
+
+    // MARK: port mapping
+
+    /// What the nonces towards gateways are made from: made once, so that the next run finds the mappings of this one.
+    func portMappingSecret() -> Secret {
+        if let bytes = lines(.portMappingSecret).first?.first.flatMap({ [UInt8](hexadecimal: $0) }), bytes.count == 32 {
+            return Secret(bytes)
+        }
+        let secret = Secret(SystemRandom.bytes(32))
+        setHint(.portMappingSecret, [[secret.bytes.hexadecimal]])
+        return secret
+    }
+
+    /// External ports that gateways gave, by local endpoint.
+    var mappedPorts: [Endpoint: UInt16] {
+        get {
+            var ports: [Endpoint: UInt16] = [:]
+            for fields in lines(.mappedPorts) where fields.count == 2 {
+                guard let local = Endpoint(fields[0]), let port = UInt16(fields[1]) else { continue }
+                ports[local] = port
+            }
+            return ports
+        }
+        set {
+            guard newValue != mappedPorts else { return }
+            setHint(
+                .mappedPorts, newValue.sorted { $0.key < $1.key }.map { [$0.key.description, $0.value.description] })
         }
     }
 

@@ -6,6 +6,7 @@ import Linux
 import Mesh
 import Netfilter
 import PacketIO
+import PortMapping
 import STUN
 import SansIO
 import Traversal
@@ -30,6 +31,7 @@ extension MeshService {
         status.mappings =
             containers.mappings.map { .init(local: $0.containers, mesh: $0.mesh, network: $0.bridge) }
             + containers.identities.map { .init(local: $0, mesh: $0, network: "own prefix") }
+        status.portMappings = portMapping.statuses.map { Status.PortMapping($0, at: now) }
         status.warnings = warnings(peers, storeProblem: storeProblem)
         status.counters = counters
         status.drops = drops
@@ -90,6 +92,13 @@ extension MeshService {
             .init("STUN answers to nothing we asked", UInt64(counts.stunUnexpected)),
         ]
             + zip(STUNServer.Refusal.allCases, counts.stunRefused).filter { $1 > 0 }.map { .init($0.name, UInt64($1)) }
+            + portMappingCounters
+    }
+
+    /// Only those that occurred: most hosts have no gateway that maps ports.
+    private var portMappingCounters: [Status.Counter] {
+        let counts = portMapping.counts
+        return MappingCounts.Reason.allCases.filter { counts[$0] > 0 }.map { .init($0.name, counts[$0]) }
     }
 
     private var drops: [Status.Counter] {
@@ -120,6 +129,19 @@ extension MeshService {
             peer.certificateExpiry = status.certificateExpiry.map(Timestamp.init)
             return peer
         }
+    }
+}
+
+extension Status.PortMapping {
+    init(_ status: PortMapper.Status, at now: Instant) {
+        self.init(local: status.target.local, gateway: status.target.gateway.address)
+        if let lease = status.lease {
+            external = lease.external
+            method = lease.method.rawValue
+            remaining = max(.zero, lease.expiresAt - now)
+            isBehindAnotherNAT = lease.isBehindAnotherNAT
+        }
+        problem = status.problem?.description
     }
 }
 

@@ -17,6 +17,7 @@ package struct Configuration: Equatable, Sendable {
     package var containers = Containers()
     package var forwarding = Forwarding()
     package var stun = STUN()
+    package var portMapping = Automatic.auto
     package var relay = Relay()
     package var relayNodes: [RelayNode] = []
     package var certificate = Certificate()

@@ -57,6 +57,10 @@ extension Setting {
             "Stock STUN servers that are asked for this host's outside address, beside the nodes of the mesh. Without a port,"
                 + " 3478 is meant."),
         Setting(
+            "portMapping", \.portMapping, .choice, .live,
+            "auto asks this host's gateways, by PCP, NAT-PMP or UPnP, to forward listen.port and to let others in by IPv6, and takes"
+                + " that back when the mesh goes down; off asks them nothing."),
+        Setting(
             "relay.enabled", \.relay.enabled, .boolean, .live,
             "Whether this node forwards sealed packets of two others that cannot reach each other. It cannot read them."
         ),

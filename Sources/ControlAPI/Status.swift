@@ -31,6 +31,27 @@ package struct Status: JSONRepresentable {
         }
     }
 
+    /// An endpoint of the node that a gateway of its network was asked to let others reach.
+    package struct PortMapping: JSONRepresentable {
+        package var local: Endpoint
+        package var gateway: IPAddress
+        /// Where others reach it; `nil` while there is no mapping.
+        package var external: Endpoint?
+        /// "PCP", "NAT-PMP" or "UPnP".
+        package var method: String?
+        /// What is left of the gateway's promise, which is renewed before it ends.
+        package var remaining: Duration?
+        /// The gateway's own address is private or a carrier's: what it lets in must get to it first.
+        package var isBehindAnotherNAT = false
+        /// Why there is no mapping.
+        package var problem: String?
+
+        package init(local: Endpoint, gateway: IPAddress) {
+            self.local = local
+            self.gateway = gateway
+        }
+    }
+
     package struct Counter: Equatable, Sendable {
         package var name: String
         package var count: UInt64
@@ -59,6 +80,7 @@ package struct Status: JSONRepresentable {
     package var peerCount = 0
     package var connectedPeerCount = 0
     package var mappings: [ContainerMapping] = []
+    package var portMappings: [PortMapping] = []
     package var warnings: [Notice] = []
     /// Packets and bytes each way, handshakes: what normal work counts.
     package var counters: [Counter] = []
@@ -88,6 +110,7 @@ extension Status {
         peerCount = try json.member("peerCount").integer()
         connectedPeerCount = try json.member("connectedPeerCount").integer()
         mappings = try json.list("mappings")
+        portMappings = try json.list("portMappings")
         warnings = try json.list("warnings")
         counters = try Counter.list(json.member("counters"))
         drops = try Counter.list(json.member("drops"))
@@ -101,7 +124,8 @@ extension Status {
             "interface": interface.json, "mtuBytes": mtuBytes.map { .integer(Int64($0)) },
             "listening": JSONValue(texts: listening), "certificateExpiry": certificateExpiry.json,
             "peerCount": .integer(Int64(peerCount)), "connectedPeerCount": .integer(Int64(connectedPeerCount)),
-            "mappings": JSONValue(list: mappings), "warnings": JSONValue(list: warnings),
+            "mappings": JSONValue(list: mappings), "portMappings": JSONValue(list: portMappings),
+            "warnings": JSONValue(list: warnings),
             "counters": Counter.json(counters), "drops": Counter.json(drops),
         ]
     }
@@ -149,6 +173,26 @@ extension Status.ContainerMapping {
 
     package var json: JSONValue {
         ["local": .string(local.description), "mesh": .string(mesh.description), "network": .string(network)]
+    }
+}
+
+extension Status.PortMapping {
+    package init(json: JSONCursor) throws(JSONError) {
+        local = try json.member("local").parsed(Endpoint.self, expected: "an address and port")
+        gateway = try json.member("gateway").parsed(IPAddress.self, expected: "an address")
+        external = try json.optionalEndpoint("external")
+        method = try json.optionalString("method")
+        remaining = try json.optionalSeconds("remainingSeconds")
+        isBehindAnotherNAT = try json.member("behindAnotherNAT").boolean()
+        problem = try json.optionalString("problem")
+    }
+
+    package var json: JSONValue {
+        [
+            "local": .string(local.description), "gateway": .string(gateway.description), "external": external.json,
+            "method": method.json, "remainingSeconds": remaining?.seconds,
+            "behindAnotherNAT": .boolean(isBehindAnotherNAT), "problem": problem.json,
+        ]
     }
 }
 

@@ -50,7 +50,7 @@ struct Mapping: Sendable {
     private var refusalUntil: Instant?
     private var lastAsked: Instant?
     /// The endpoint that the mapping had last, or should have.
-    private(set) var suggestion: Endpoint
+    private var suggestion: Endpoint
     /// The last failure; `nil` once there is a lease.
     private(set) var problem: MappingProblem?
     private(set) var counts = MappingCounts()
@@ -65,6 +65,8 @@ struct Mapping: Sendable {
     }
 
     var lease: MappingLease? { if case .held(let lease, _, _) = state { lease } else { nil } }
+    /// The external port that it had last; `nil` if it never had one.
+    var lastPort: UInt16? { suggestion.address.isUnspecified ? nil : suggestion.port }
     var isReleased: Bool { if case .released = state { true } else { false } }
 
     private var methods: [MappingMethod] { target.isIPv4 ? MappingMethod.allCases : [.pcp, .upnp] }
@@ -97,18 +99,6 @@ struct Mapping: Sendable {
     }
 
     // MARK: what happened elsewhere
-
-    /// The host's network changed, but neither the local endpoint nor the gateway: what is held is confirmed, what is not is
-    /// asked for at once.
-    mutating func networkChanged(at now: Instant, _ outbox: inout MappingOutbox) {
-        switch state {
-        case .held: bringRenewalForward(to: now)
-        case .waiting:
-            retryDelay = Self.retryDelays.lowerBound
-            state = .waiting(until: max(now, (lastAsked ?? .zero) + Self.renewalGap))
-        case .seeking, .claiming, .releasing, .released: break
-        }
-    }
 
     /// The gateway has started anew and may have forgotten everything.
     mutating func gatewayRestarted(at now: Instant, _ outbox: inout MappingOutbox) {
@@ -330,10 +320,8 @@ struct Mapping: Sendable {
         toldProblem = nil
         retryDelay = Self.retryDelays.lowerBound
         counts[old == nil ? .mapped : .renewed] += 1
-        if old?.external != new.external || old?.method != new.method {
-            outbox.append(.event(.mapped(target, new)))
-            outbox.append(.changed)
-        }
+        if old?.external != new.external || old?.method != new.method { outbox.append(.event(.mapped(target, new))) }
+        outbox.append(.changed)
     }
 
     private mutating func renew(at now: Instant, _ outbox: inout MappingOutbox) {

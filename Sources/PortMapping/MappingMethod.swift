@@ -99,7 +99,7 @@ package enum MappingAction: Equatable, Sendable {
     case connect(number: UInt32, to: Endpoint, from: IPAddress, request: [UInt8])
     /// Close that connection, whether it is open yet or not.
     case close(number: UInt32)
-    /// `PortMapper.mappings` now holds other leases.
+    /// `PortMapper.statuses` holds other leases than before, or the same for longer.
     case changed
     case event(MappingEvent)
 }

@@ -16,10 +16,12 @@ package struct PortMapper: Sendable {
 
     /// A host with more addresses than that has its lowest ones mapped.
     package static let targetLimit = 8
+    /// Local endpoints whose external ports are remembered.
+    package static let memoryLimit = 16
 
     private let secret: Secret
-    /// External ports of earlier runs, by local endpoint: asked for first.
-    private let remembered: [Endpoint: UInt16]
+    /// External ports of earlier mappings, by local endpoint: asked for first.
+    private var remembered: [Endpoint: UInt16]
     private var mapped: [Mapping] = []
     private var outbox: MappingOutbox
     private var ownCounts = MappingCounts()
@@ -36,16 +38,11 @@ package struct PortMapper: Sendable {
 
     // MARK: what is wanted
 
-    /// Takes over what is to be mapped now. Mappings that are not in `targets` are deleted, new ones asked for; those that
-    /// stay are confirmed, since it is called when the host's network has changed.
+    /// Takes over what is to be mapped now. Mappings that are not in `targets` are deleted, new ones asked for.
     package mutating func follow(_ targets: [MappingTarget], at now: Instant) {
         let wanted = Array(Set(targets).sorted().prefix(Self.targetLimit))
-        for index in mapped.indices {
-            if wanted.contains(mapped[index].target) {
-                mapped[index].networkChanged(at: now, &outbox)
-            } else {
-                mapped[index].release(at: now, &outbox)
-            }
+        for index in mapped.indices where !wanted.contains(mapped[index].target) {
+            mapped[index].release(at: now, &outbox)
         }
         removeReleased()
         // A mapping that is wanted again while it is being deleted is made when that is done.
@@ -143,8 +140,18 @@ package struct PortMapper: Sendable {
     }
 
     private mutating func removeReleased() {
-        for mapping in mapped where mapping.isReleased { ownCounts += mapping.counts }
+        for mapping in mapped where mapping.isReleased {
+            ownCounts += mapping.counts
+            if let port = mapping.lastPort { remember(port, for: mapping.target.local) }
+        }
         mapped.removeAll(where: \.isReleased)
+    }
+
+    private mutating func remember(_ port: UInt16, for local: Endpoint) {
+        if remembered[local] == nil, remembered.count >= Self.memoryLimit, let dropped = remembered.keys.min() {
+            remembered[dropped] = nil
+        }
+        remembered[local] = port
     }
 
     // MARK: output
@@ -156,9 +163,10 @@ package struct PortMapper: Sendable {
         mapped.map { Status(target: $0.target, lease: $0.lease, problem: $0.problem) }.sorted { $0.target < $1.target }
     }
 
-    /// External ports to remember for the next run.
-    package var suggestedPorts: [Endpoint: UInt16] {
-        Dictionary(mapped.filter { $0.lease != nil }.map { ($0.target.local, $0.suggestion.port) }) { first, _ in first
+    /// External ports to ask for again: of the mappings there are, and of earlier ones.
+    package var knownPorts: [Endpoint: UInt16] {
+        mapped.reduce(into: remembered) { ports, mapping in
+            if let port = mapping.lastPort { ports[mapping.target.local] = port }
         }
     }
 

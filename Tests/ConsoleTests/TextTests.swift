@@ -31,6 +31,15 @@ import Wire
             .init(local: try prefix("172.17.0.0/24"), mesh: try prefix("10.130.7.0/24"), network: "docker0"),
             .init(local: try prefix("10.88.0.0/16"), mesh: try prefix("10.88.0.0/16"), network: "cni0"),
         ]
+        var mapped = Status.PortMapping(
+            local: try endpoint("192.168.1.10:20007"), gateway: try #require(IPAddress("192.168.1.1")))
+        var refused = mapped
+        mapped.external = try endpoint("100.64.0.9:20007")
+        mapped.method = "UPnP"
+        mapped.remaining = .seconds(7100)
+        mapped.isBehindAnotherNAT = true
+        refused.problem = "PCP: the gateway does not allow it"
+        status.portMappings = [mapped, refused]
         status.warnings = [Notice("the clock is 90 s ahead")]
         status.counters = [Status.Counter("packetsSent", 1_234_567), Status.Counter("handshakes", 4)]
         status.drops = [Status.Counter("source not certified", 3)]
@@ -46,18 +55,20 @@ import Wire
                     next: open UDP port 20007
                   warning: the clock is 90 s ahead
 
-                  mesh         8a1f
-                  node         77c0
-                  peers        2 of 3 connected
-                  addresses    10.130.7.1
-                               fd12::1
-                  prefixes     10.130.7.0/24
-                  containers   172.17.0.0/24 on docker0, seen by others as 10.130.7.0/24
-                               10.88.0.0/16 on cni0
-                  interface    mesh0, MTU 1408
-                  listening    UDP 0.0.0.0:20007
-                  certificate  until 2027-01-16 09:00 UTC (in 1 d 1 h)
-                  running for  1 min 33 s
+                  mesh          8a1f
+                  node          77c0
+                  peers         2 of 3 connected
+                  addresses     10.130.7.1
+                                fd12::1
+                  prefixes      10.130.7.0/24
+                  containers    172.17.0.0/24 on docker0, seen by others as 10.130.7.0/24
+                                10.88.0.0/16 on cni0
+                  interface     mesh0, MTU 1408
+                  listening     UDP 0.0.0.0:20007
+                  port mapping  100.64.0.9:20007 by UPnP from 192.168.1.1, which is behind another NAT, for 1 h 58 min
+                                192.168.1.10:20007 not mapped: PCP: the gateway does not allow it
+                  certificate   until 2027-01-16 09:00 UTC (in 1 d 1 h)
+                  running for   1 min 33 s
 
                 Counted:
                   packetsSent  1 234 567

@@ -49,6 +49,13 @@ enum Samples {
         status.mappings = [
             Status.ContainerMapping(local: prefix("172.17.0.0/24"), mesh: prefix, network: "docker0")
         ]
+        var mapped = Status.PortMapping(local: endpoint("192.168.1.10:20007"), gateway: address("192.168.1.1"))
+        mapped.external = endpoint("203.0.113.5:20007")
+        mapped.method = "PCP"
+        mapped.remaining = .seconds(7100)
+        var refused = Status.PortMapping(local: endpoint("[2001:db8::10]:20007"), gateway: address("fe80::1"))
+        refused.problem = "PCP: the gateway does not allow it"
+        status.portMappings = [mapped, refused]
         status.warnings = [Notice("the clock is 90 s ahead", nextStep: "start an NTP client")]
         status.counters = [Status.Counter("packetsSent", 12), Status.Counter("packetsReceived", 9_000_000_000)]
         status.drops = [Status.Counter("source not certified", 3)]

@@ -57,6 +57,7 @@ struct StatusText {
         add("containers", status.mappings.map(mapping))
         add("interface", status.interface.map { [$0 + (status.mtuBytes.map { ", MTU \($0)" } ?? "")] } ?? [])
         add("listening", status.listening.map { "UDP \($0)" })
+        add("port mapping", status.portMappings.map(portMapping))
         add("certificate", status.certificateExpiry.map { ["until " + Units.moment($0, now: now)] } ?? [])
         add("running for", status.state == .down ? [] : [Units.age(status.uptime)])
         return facts
@@ -66,6 +67,15 @@ struct StatusText {
         mapping.local == mapping.mesh
             ? "\(mapping.local) on \(mapping.network)"
             : "\(mapping.local) on \(mapping.network), seen by others as \(mapping.mesh)"
+    }
+
+    private func portMapping(_ mapping: Status.PortMapping) -> String {
+        guard let external = mapping.external, let method = mapping.method else {
+            return "\(mapping.local) not mapped: \(mapping.problem ?? "asking \(mapping.gateway)")"
+        }
+        let doubt = mapping.isBehindAnotherNAT ? ", which is behind another NAT" : ""
+        let end = mapping.remaining.map { ", for \(Units.age($0))" } ?? ""
+        return "\(external) by \(method) from \(mapping.gateway)\(doubt)\(end)"
     }
 
     private func counters(_ title: String, _ counters: [Status.Counter]) -> [String] {
