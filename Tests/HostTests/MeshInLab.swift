@@ -27,6 +27,19 @@ extension Lab {
         }
     }
 
+    /// Two nodes with so much between them, and relays, all in one mesh.
+    static func withDuo(_ layout: Duo.Layout, relays: Int = 1, _ body: (Lab, Duo) throws -> Void) throws {
+        try Lab.with("host") { lab in
+            let duo = try Duo(
+                in: lab, files: MeshNode.builtFiles(for: lab.run), layout,
+                relayDelays: Array(repeating: Duo.delay, count: relays))
+            try tellingLogs(of: [duo.left.node, duo.right.node] + duo.relays.map(\.node)) {
+                try duo.join()
+                try body(lab, duo)
+            }
+        }
+    }
+
     /// Public hosts of these names with KubeMesh installed, not yet in a mesh.
     static func withPublicNodes(_ names: String..., body: (Lab, [MeshNode]) throws -> Void) throws {
         try Lab.with("host") { lab in

@@ -1,4 +1,4 @@
-import ControlAPI
+package import ControlAPI
 package import Wire
 
 /// Two nodes that are to find the best way to each other, and public nodes that relay; every one behind a line of its own.
@@ -128,6 +128,11 @@ package final class Duo {
                 return relays.allSatisfy { reached.contains($0.name) }
             }
         }
+    }
+
+    /// The path by which the left side reaches the right one.
+    package func path() throws(LabError) -> Path {
+        try left.node.peers().first { $0.name == right.host.label }?.path ?? .none
     }
 
     /// Begins to measure between the two hosts.

@@ -7,6 +7,8 @@ package import Wire
 package final class Meter {
     private let program: Program
     private let recordPath: String
+    /// What each end writes into the TCP connection within half a second.
+    private let streamTolerance: Int
 
     /// Begins to measure. With a TCP connection this returns once it stands, so that there has to be a way already.
     ///
@@ -18,6 +20,7 @@ package final class Meter {
         at otherAddress: IPAddress, interval: Duration = .milliseconds(5), streamBytes: Int = 0
     ) throws(LabError) {
         recordPath = "\(one.run.folder)/\(one.label)-\(other.label)-\(label).record"
+        streamTolerance = streamBytes * Int(Duration.milliseconds(500) / interval)
         let microseconds = interval.components.attoseconds / 1_000_000_000_000
         program = try Program(
             one.run.marking + [
@@ -35,14 +38,23 @@ package final class Meter {
     }
 
     /// Probes of both ends that have been answered, to twenty.
-    package var answeredCount: Int {
-        program.log.split(separator: "\n").last.flatMap { Int($0.split(separator: " ").last ?? "") } ?? 0
+    package var answeredCount: Int { progress.answered }
+
+    private var progress: (answered: Int, behind: Int) {
+        let words = program.log.split(separator: "\n").last { $0.hasPrefix("answered") }?.split(separator: " ") ?? []
+        guard words.count == 4, let answered = Int(words[1]), let behind = Int(words[3]) else { return (0, 0) }
+        return (answered, behind)
     }
 
     /// Waits until so many more probes have been answered.
     package func waitForAnswers(_ count: Int, within limit: Duration = .seconds(20)) throws(LabError) {
         let before = answeredCount
         try wait(for: "\(count) answered probes", within: limit) { answeredCount >= before + count }
+    }
+
+    /// Waits until both ends of the TCP connection have read all but the last that the other has written.
+    package func waitForStream(within limit: Duration = .seconds(40)) throws(LabError) {
+        try wait(for: "the TCP connection to go on", within: limit) { progress.behind <= streamTolerance }
     }
 
     /// Lets time pass, for what is measured.

@@ -77,11 +77,8 @@ package final class Router {
 
     /// Makes the router forget every mapping and gives traffic new ones, as a home router does after a restart.
     package func rebind() throws(LabError) {
-        try holdingTraffic { () throws(LabError) in
-            let memory = ["map eim", "map back", "set sent"]
-            let flushes = memory.map { "nft flush \($0.replacing(" ", with: " ip natlab "))" }
-            try namespace.shell(((kind.isCone ? flushes : []) + ["conntrack -F 2>&1"]).joined(separator: "\n"))
-        }
+        let memory = ["map ip natlab eim", "map ip natlab back", "set ip natlab sent"]
+        try whileHoldingTraffic(kind.isCone ? memory.map { "nft flush \($0)" } : [])
     }
 
     /// Gives the router another outer address, as a provider does once a day: every mapping is gone.
@@ -90,14 +87,12 @@ package final class Router {
         guard let address = wan.prefix.address(at: 76 + UInt64(moveCount)) else {
             throw .unexpected("\(wan.prefix) has no address left for \(namespace.label)")
         }
-        try holdingTraffic { () throws(LabError) in
-            try wan.loseIPv4()
-            wan = wan.readdressed(to: address)
-            try wan.bringUp()
-            if kind.translates { try namespace.run("nft", "delete", "table", "ip", "natlab") }
-            try namespace.loadRules(Self.translationRules(for: kind, outside: address, hairpins: hairpins))
-            try namespace.run("conntrack", "-F")
-        }
+        let moved = wan.readdressed(to: address)
+        let rules = Self.translationRules(for: kind, outside: address, hairpins: hairpins)
+        try whileHoldingTraffic(
+            ["ip -4 address flush dev wan0"] + moved.bringingUp()
+                + (kind.translates ? ["nft delete table ip natlab", "nft -f - <<'END'\n\(rules)\nEND"] : []))
+        wan = moved
     }
 
     /// Lets no UDP out from here on.
@@ -120,11 +115,12 @@ package final class Router {
     /// Takes back `blockUDP`.
     package func allowUDP() throws(LabError) { try namespace.run("nft", "delete", "table", "inet", "noudp") }
 
-    /// Holds up what comes from inside meanwhile: else packets in flight would teach the router the old ports again.
-    private func holdingTraffic(_ body: () throws(LabError) -> Void) throws(LabError) {
-        try namespace.loadRules(
-            "table ip hold { chain pre { type filter hook prerouting priority raw; iifname \"lan*\" drop; }; }")
-        try body()
-        try namespace.run("nft", "delete", "table", "ip", "hold")
+    /// Runs lines of shell and forgets every flow while nothing comes from inside: else packets in flight would teach the
+    /// router the old ports again. One shell for all, as what is measured meanwhile waits for it.
+    private func whileHoldingTraffic(_ lines: [String]) throws(LabError) {
+        let hold =
+            "nft 'table ip hold { chain pre { type filter hook prerouting priority raw; iifname \"lan*\" drop; }; }'"
+        try namespace.shell(
+            ([hold] + lines + ["conntrack -F 2>&1", "nft delete table ip hold"]).joined(separator: "\n"))
     }
 }

@@ -29,6 +29,11 @@ package struct Link {
 
     /// Takes the interface up, with its addresses and default routes; also after `takeDown()`, which loses them.
     package func bringUp(metric: Int = 100) throws(LabError) {
+        try namespace.shell(bringingUp(metric: metric).joined(separator: "\n"))
+    }
+
+    /// The lines of shell that do this.
+    func bringingUp(metric: Int = 100) -> [String] {
         var lines = [
             "ip link set \(interface) up", "ip address replace \(address)/\(prefix.length) dev \(interface)",
         ]
@@ -41,7 +46,7 @@ package struct Link {
                 lines.append("ip -6 route replace default via \(gateway6) dev \(interface) metric \(metric)")
             }
         }
-        try namespace.shell(lines.joined(separator: "\n"))
+        return lines
     }
 
     /// Takes IPv4 off the interface; `bringUp()` puts it back.

@@ -6,7 +6,8 @@
  * answered at once; with TCP-BYTES above 0 it also writes that much into a TCP connection between the two, whose bytes follow
  * from their position and are checked where they arrive. A probe whose time passed while the process did not run is not sent.
  *
- * Prints "ready", then "answered N" now and then. At SIGTERM it writes RECORD, times in nanoseconds of CLOCK_MONOTONIC, 0
+ * Prints "ready", then now and then "answered N behind BYTES": what one of the two should have read of the connection by now
+ * and has not. At SIGTERM it writes RECORD, times in nanoseconds of CLOCK_MONOTONIC, 0
  * for what did not happen, and ends. Lines, of end 0 and end 1:
  *
  *   interval BEGIN NANOSECONDS
@@ -139,6 +140,15 @@ static void send_message(int from, uint32_t is_answer, uint32_t number) {
     (void)!sendto(ends[from].datagrams, &message, sizeof message, 0, (struct sockaddr *)&other->here, other->length);
 }
 
+static uint64_t bytes_behind(void) {
+    uint64_t most = 0;
+    for (int i = 0; i < 2; i++) {
+        uint64_t behind = ends[i].written + ends[i].owed - ends[1 - i].read;
+        if (behind > most) most = behind;
+    }
+    return most;
+}
+
 static void receive_messages(int at) {
     struct message message;
     for (;;) {
@@ -151,7 +161,7 @@ static void receive_messages(int at) {
             if (probe->answered) continue;
             probe->answered = now();
             if (answered_count++ % PROGRESS == 0) {
-                printf("answered %u\n", answered_count);
+                printf("answered %u behind %llu\n", answered_count, (unsigned long long)bytes_behind());
                 fflush(stdout);
             }
         } else {

@@ -114,7 +114,7 @@ enum Failover {
         try fault()
         findings.note("fault", Meter.now - began)
         let recovered = try waitForRecovery(of: meter)
-        try Meter.pause(.seconds(2))
+        try Meter.pause(.seconds(1))
         findings.words["path"] = try duo.path().described
         let recording = try meter.stop()
         let window = began - .milliseconds(50)..<recording.lastSent - .milliseconds(200)
@@ -134,7 +134,7 @@ enum Failover {
         try fault()
         let over = Meter.now
         let recovered = try waitForRecovery(of: meter)
-        try Meter.pause(.seconds(2))
+        try Meter.pause(.seconds(1))
         findings.words["path"] = try duo.path().described
         let recording = try meter.stop()
         note(recording, in: over..<recording.lastSent - .milliseconds(200), isRecovered: recovered, into: &findings)
@@ -144,6 +144,8 @@ enum Failover {
         do {
             // More than what can still be on its way.
             try meter.waitForAnswers(300, within: recoveryLimit)
+            // TCP waits twice as long with each packet that it sends in vain.
+            try meter.waitForStream(within: recoveryLimit)
             return true
         } catch LabError.deadline {
             return false

@@ -69,11 +69,6 @@ struct Trial: Sendable {
 }
 
 extension Duo {
-    /// The path by which the left side reaches the right one.
-    func path() throws(LabError) -> Path {
-        try left.node.peers().first { $0.name == right.host.label }?.path ?? .none
-    }
-
     /// Waits until the left side's path is as wanted; whether it came to that in time.
     func waitForPath(within limit: Duration, _ isWanted: (Path) -> Bool) throws(LabError) -> Bool {
         let deadline = Meter.now + limit
