@@ -42,9 +42,7 @@ struct Mapping: Sendable {
 
     let target: MappingTarget
     private var state = State.waiting(until: .zero)
-    private var pcp: PCPClient
-    private var natPMP: NATPMPClient
-    private var upnp: UPnPClient
+    private var clients: GatewayClients
     private var standings: [MappingMethod: Standing] = [:]
     private var retryDelay = retryDelays.lowerBound
     private var refusalUntil: Instant?
@@ -57,9 +55,7 @@ struct Mapping: Sendable {
 
     init(_ target: MappingTarget, nonce: [UInt8], suggestedPort: UInt16?) {
         self.target = target
-        pcp = PCPClient(target, nonce: nonce)
-        natPMP = NATPMPClient(target)
-        upnp = UPnPClient(target)
+        clients = GatewayClients(target, nonce: nonce)
         let any: IPAddress = target.isIPv4 ? .v4(.any) : .v6(.any)
         suggestion = Endpoint(any, port: suggestedPort ?? target.local.port)
     }
@@ -68,8 +64,6 @@ struct Mapping: Sendable {
     /// The external port that it had last; `nil` if it never had one.
     var lastPort: UInt16? { suggestion.address.isUnspecified ? nil : suggestion.port }
     var isReleased: Bool { if case .released = state { true } else { false } }
-
-    private var methods: [MappingMethod] { target.isIPv4 ? MappingMethod.allCases : [.pcp, .upnp] }
 
     // MARK: time
 
@@ -81,13 +75,13 @@ struct Mapping: Sendable {
             case .held(let lease, let renewAt, let isRenewing): isRenewing ? lease.expiresAt : renewAt
             case .waiting(let until), .releasing(let until): until
             }
-        return [own, pcp.nextDeadline, natPMP.nextDeadline, upnp.nextDeadline].compactMap { $0 }.min()
+        return [own, clients.nextDeadline].compactMap { $0 }.min()
     }
 
     mutating func advance(to now: Instant, _ outbox: inout MappingOutbox) {
-        if let event = pcp.advance(to: now, &outbox) { take(event, from: .pcp, at: now, &outbox) }
-        if let event = natPMP.advance(to: now, &outbox) { take(event, from: .natPMP, at: now, &outbox) }
-        if let event = upnp.advance(to: now, &outbox) { take(event, from: .upnp, at: now, &outbox) }
+        for method in clients.methods {
+            if let event = clients.advance(method, to: now, &outbox) { take(event, from: method, at: now, &outbox) }
+        }
         switch state {
         case .seeking(let decideAt?) where decideAt <= now: decide(at: now, &outbox)
         case .waiting(let until) where until <= now: seek(at: now, &outbox)
@@ -121,17 +115,17 @@ struct Mapping: Sendable {
     // MARK: answers
 
     /// Whether an answer is to a request of this mapping.
-    func isAnswered(by response: PCPResponse) -> Bool { pcp.isOurs(response) }
+    func isAnswered(by response: PCPResponse) -> Bool { clients.pcp.isOurs(response) }
 
     /// Whether the gateway turns out to have started anew.
     mutating func receive(_ response: PCPResponse, at now: Instant, _ outbox: inout MappingOutbox) -> Bool {
-        if case .announcement = response.content { return pcp.hasRestarted(response, at: now) }
-        guard pcp.isOurs(response) else {
+        if case .announcement = response.content { return clients.pcp.hasRestarted(response, at: now) }
+        guard clients.pcp.isOurs(response) else {
             counts[.strangeAnswer] += 1
             return false
         }
-        let hasRestarted = pcp.hasRestarted(response, at: now)
-        if let event = pcp.receive(response, at: now, &outbox) { take(event, from: .pcp, at: now, &outbox) }
+        let hasRestarted = clients.pcp.hasRestarted(response, at: now)
+        if let event = clients.pcp.receive(response, at: now, &outbox) { take(event, from: .pcp, at: now, &outbox) }
         return hasRestarted
     }
 
@@ -139,27 +133,27 @@ struct Mapping: Sendable {
     mutating func receive(_ response: NATPMPResponse, at now: Instant, _ outbox: inout MappingOutbox) -> Bool {
         guard target.isIPv4 else { return false }
         if case .refusal(.unsupportedVersion, let opcode) = response.content, opcode == PCP.mapOpcode,
-            let event = pcp.receiveUnsupportedVersion()
+            let event = clients.pcp.receiveUnsupportedVersion()
         {
             take(event, from: .pcp, at: now, &outbox)
             return false
         }
-        let hasRestarted = natPMP.hasRestarted(response, at: now)
-        let hasNewAddress = natPMP.hasNewAddress(response)
-        if let event = natPMP.receive(response) { take(event, from: .natPMP, at: now, &outbox) }
+        let hasRestarted = clients.natPMP.hasRestarted(response, at: now)
+        let hasNewAddress = clients.natPMP.hasNewAddress(response)
+        if let event = clients.natPMP.receive(response) { take(event, from: .natPMP, at: now, &outbox) }
         return hasRestarted || hasNewAddress
     }
 
     mutating func receive(
         _ answer: SSDPAnswer, from source: Endpoint, at now: Instant, _ outbox: inout MappingOutbox
     ) {
-        upnp.receive(answer, from: source, at: now, &outbox)
+        clients.upnp.receive(answer, from: source, at: now, &outbox)
     }
 
     mutating func receive(
         _ bytes: [UInt8], on number: UInt32, isClosed: Bool, at now: Instant, _ outbox: inout MappingOutbox
     ) {
-        let event = upnp.receive(bytes, on: number, isClosed: isClosed, at: now, &outbox)
+        let event = clients.upnp.receive(bytes, on: number, isClosed: isClosed, at: now, &outbox)
         if let event { take(event, from: .upnp, at: now, &outbox) }
     }
 
@@ -169,41 +163,24 @@ struct Mapping: Sendable {
         lastAsked = now
         refusalUntil = nil
         state = .seeking(decideAt: nil)
-        for method in methods {
+        for method in clients.methods {
             if method != .pcp, case .available(let at)? = standings[method], now - at < Self.availabilityTrust {
                 continue
             }
             standings[method] = .asking
             // A known service may answer at once.
-            if let event = probe(method, at: now, &outbox) { take(event, from: method, at: now, &outbox) }
+            if let event = clients.probe(method, for: suggestion, at: now, &outbox) {
+                take(event, from: method, at: now, &outbox)
+            }
         }
         decide(at: now, &outbox)
-    }
-
-    private mutating func probe(
-        _ method: MappingMethod, at now: Instant, _ outbox: inout MappingOutbox
-    ) -> MethodEvent? {
-        switch method {
-        case .pcp: pcp.ask(suggestion, at: now, &outbox)
-        case .natPMP: natPMP.probe(at: now, &outbox)
-        case .upnp: return upnp.probe(at: now, &outbox)
-        }
-        return nil
-    }
-
-    private mutating func claim(_ method: MappingMethod, at now: Instant, _ outbox: inout MappingOutbox) {
-        switch method {
-        case .pcp: pcp.ask(suggestion, at: now, &outbox)
-        case .natPMP: natPMP.claim(suggestion.port, at: now, &outbox)
-        case .upnp: upnp.claim(suggestion.port, at: now, &outbox)
-        }
     }
 
     /// Uses the best method that has answered, unless a better one may still do so in time; gives up when none is left.
     private mutating func decide(at now: Instant, _ outbox: inout MappingOutbox) {
         guard case .seeking(let decideAt) = state else { return }
         var isAnyAsked = false
-        for method in methods {
+        for method in clients.methods {
             switch standings[method] ?? .unknown {
             case .asking: isAnyAsked = true
             case .available:
@@ -214,7 +191,7 @@ struct Mapping: Sendable {
                 }
                 stopAsking(&outbox)
                 state = .claiming(method)
-                claim(method, at: now, &outbox)
+                clients.claim(method, for: suggestion, at: now, &outbox)
                 return
             case .unknown, .failed: break
             }
@@ -227,10 +204,8 @@ struct Mapping: Sendable {
     }
 
     private mutating func stopAsking(_ outbox: inout MappingOutbox) {
-        pcp.stop()
-        natPMP.stop()
-        upnp.stop(&outbox)
-        for method in methods { if case .asking? = standings[method] { standings[method] = .unknown } }
+        clients.stop(&outbox)
+        for method in clients.methods { if case .asking? = standings[method] { standings[method] = .unknown } }
     }
 
     private mutating func wait(at now: Instant, _ outbox: inout MappingOutbox) {
@@ -273,7 +248,7 @@ struct Mapping: Sendable {
             if case .available = event { return }
             // The others may have answered meanwhile or before; whoever was not asked to the end is asked again.
             state = .seeking(decideAt: nil)
-            for other in methods { if case .unknown? = standings[other] { reprobe(other, at: now, &outbox) } }
+            for other in clients.methods { if case .unknown? = standings[other] { reprobe(other, at: now, &outbox) } }
             decide(at: now, &outbox)
         case .held(let lease, _, true) where lease.method == method:
             followUp(event, of: lease, at: now, &outbox)
@@ -283,7 +258,9 @@ struct Mapping: Sendable {
 
     private mutating func reprobe(_ method: MappingMethod, at now: Instant, _ outbox: inout MappingOutbox) {
         standings[method] = .asking
-        if case .available? = probe(method, at: now, &outbox) { standings[method] = .available(at: now) }
+        if case .available? = clients.probe(method, for: suggestion, at: now, &outbox) {
+            standings[method] = .available(at: now)
+        }
     }
 
     private mutating func refuse(
@@ -328,7 +305,9 @@ struct Mapping: Sendable {
         guard case .held(let lease, let renewAt, _) = state else { return }
         lastAsked = now
         state = .held(lease, renewAt: renewAt, isRenewing: true)
-        if let event = probe(lease.method, at: now, &outbox) { take(event, from: lease.method, at: now, &outbox) }
+        if let event = clients.probe(lease.method, for: suggestion, at: now, &outbox) {
+            take(event, from: lease.method, at: now, &outbox)
+        }
     }
 
     /// A renewal is under way, and its method has said something other than yes.
@@ -336,7 +315,7 @@ struct Mapping: Sendable {
         _ event: MethodEvent, of lease: MappingLease, at now: Instant, _ outbox: inout MappingOutbox
     ) {
         switch event {
-        case .available: claim(lease.method, at: now, &outbox)
+        case .available: clients.claim(lease.method, for: suggestion, at: now, &outbox)
         case .unanswered:
             // Again when half of what remains has passed: the gateway may be starting anew.
             let remaining = Duration.nanoseconds((lease.expiresAt - now).nanoseconds / 2)
@@ -363,7 +342,7 @@ struct Mapping: Sendable {
 
     /// Has the mapping deleted. What was asked for but not answered is given back too, without waiting for it.
     mutating func release(at now: Instant, _ outbox: inout MappingOutbox) {
-        let wasAskingPCP = pcp.isAsking
+        let wasAskingPCP = clients.pcp.isAsking
         let used: MappingMethod? =
             switch state {
             case .held(let lease, _, _): lease.method
@@ -378,12 +357,10 @@ struct Mapping: Sendable {
         }
         stopAsking(&outbox)
         state = .releasing(until: now + Self.releaseTimeout)
-        switch used {
-        case .pcp?: pcp.release(at: now, &outbox)
-        case .natPMP?: natPMP.release(at: now, &outbox)
-        case .upnp?: if case .released? = upnp.release(at: now, &outbox) { finishRelease(&outbox) }
-        case nil:
-            if wasAskingPCP { pcp.release(at: now, &outbox) }
+        if let used {
+            if case .released? = clients.release(used, at: now, &outbox) { finishRelease(&outbox) }
+        } else {
+            if wasAskingPCP { clients.pcp.release(at: now, &outbox) }
             finishRelease(&outbox)
         }
     }
