@@ -45,6 +45,8 @@ struct Mapping: Sendable {
     private var clients: GatewayClients
     private var standings: [MappingMethod: Standing] = [:]
     private var retryDelay = retryDelays.lowerBound
+    /// What was said in this round of asking, and until when it is of no use to ask again.
+    private var refusals: [MappingMethod: MappingRefusal] = [:]
     private var refusalUntil: Instant?
     private var lastAsked: Instant?
     /// The endpoint that the mapping had last, or should have.
@@ -161,7 +163,7 @@ struct Mapping: Sendable {
 
     private mutating func seek(at now: Instant, _ outbox: inout MappingOutbox) {
         lastAsked = now
-        refusalUntil = nil
+        (refusals, refusalUntil) = ([:], nil)
         state = .seeking(decideAt: nil)
         for method in clients.methods {
             if method != .pcp, case .available(let at)? = standings[method], now - at < Self.availabilityTrust {
@@ -209,7 +211,9 @@ struct Mapping: Sendable {
     }
 
     private mutating func wait(at now: Instant, _ outbox: inout MappingOutbox) {
-        let found: MappingProblem = problem ?? .unanswered
+        // What the best method said counts.
+        let refusal = clients.methods.compactMap { method in refusals[method].map { (method, $0) } }.first
+        let found = refusal.map { MappingProblem.refused($0.0, $0.1) } ?? .unanswered
         problem = found
         state = .waiting(until: max(now + retryDelay, refusalUntil ?? .zero))
         retryDelay = min(retryDelay * 2, Self.retryDelays.upperBound)
@@ -268,7 +272,7 @@ struct Mapping: Sendable {
     ) {
         counts[.refused] += 1
         if refusal == .pcp(.unsupportedVersion) || refusal == .natPMP(.unsupportedVersion) { return }
-        problem = .refused(method, refusal)
+        refusals[method] = refusal
         guard delay > .zero else { return }
         let bounded = min(max(delay, Self.refusalDelays.lowerBound), Self.refusalDelays.upperBound)
         refusalUntil = max(refusalUntil ?? .zero, now + bounded)

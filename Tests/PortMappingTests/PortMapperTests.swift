@@ -78,8 +78,11 @@ import Wire
         gateway.follow()
         gateway.run(for: .seconds(10))
         #expect(gateway.lease == nil)
-        #expect(gateway.problem == .refused(.natPMP, .natPMP(.noResources)))
+        #expect(gateway.problem == .refused(.pcp, .pcp(.noResources)), "what the better protocol said counts")
         #expect(gateway.mapper.counts[.refused] == 2)
+        gateway.speaks = []
+        gateway.run(for: .seconds(3600))
+        #expect(gateway.problem == .unanswered, "and only as long as it is said")
     }
 
     @Test func `without any answer it is asked again soon, then ever less often`() {
