@@ -92,18 +92,27 @@ struct PortMappingTests {
         }
     }
 
-    @Test func `a pinhole lets others in by IPv6, where the firewall did not`() throws {
-        try withGateway { scene in
+    @Test(arguments: [MappingGateway.Method.pcp, .upnp])
+    func `a pinhole lets others in by IPv6, where the firewall did not`(method: MappingGateway.Method) throws {
+        try withGateway([method]) { scene in
             let inside = try #require(scene.inside.host.uplink.address6)
             let probe = try UDPProbe(in: scene.outside.host, address: .v6(.any))
             let capture = try Capture(in: scene.inside.host, interface: "eth0", filter: "ip6 and udp dst port 20007")
             probe.send("before the pinhole", to: Endpoint(inside, port: 20007))
             try scene.inside.up()
             try wait(for: "a pinhole", within: .seconds(15)) { () throws(LabError) in
-                try scene.inside.status().portMappings.contains { $0.external == Endpoint(inside, port: 20007) }
+                try scene.inside.status().portMappings.contains {
+                    $0.external == Endpoint(inside, port: 20007) && $0.method == method.rawValue
+                }
             }
             probe.send("after the pinhole", to: Endpoint(inside, port: 20007))
-            try scene.inside.down()
+            // Switched off while the agent runs, rather than by `down`, which other tests do.
+            try scene.inside.host.shell("echo 'portMapping: off' >>/etc/kubemesh/config.yaml")
+            try scene.inside.meshctl("reload")
+            try wait(for: "the end of all mappings", within: .seconds(5)) { () throws(LabError) in
+                let rules = try scene.gateway.mappings()
+                return try scene.inside.status().portMappings.isEmpty ? !rules.contains("20007") : false
+            }
             probe.send("without the pinhole", to: Endpoint(inside, port: 20007))
             let seen = capture.stop()
             #expect(!seen.contains(bytes: Array("before the pinhole".utf8)))
