@@ -25,6 +25,8 @@ package struct InboundEngine: ~Copyable {
         var packets = 0
         var bytes = 0
         var hasData = false
+        /// Any of them held a packet of a container.
+        var hasPackets = false
     }
 
     package var tables = Tables.empty {
@@ -213,6 +215,7 @@ package struct InboundEngine: ~Copyable {
             return
         }
         coalescer.accept(inner.length)
+        arrivals.hasPackets = true
     }
 
     // MARK: sessions
@@ -237,7 +240,8 @@ package struct InboundEngine: ~Copyable {
         guard arrivals.packets > 0, let session else { return }
         let peer = session.peer
         if peer.activity.noteReceived(
-            at: now, packets: arrivals.packets, bytes: arrivals.bytes, isData: arrivals.hasData)
+            at: now, packets: arrivals.packets, bytes: arrivals.bytes, isData: arrivals.hasData,
+            isControl: !arrivals.hasPackets)
         {
             report(.active(peer: peer.index))
         }

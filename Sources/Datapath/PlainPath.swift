@@ -142,7 +142,7 @@ package struct PlainPath {
         do throws(Refusal) {
             let plaintext = try Self.open(message, with: session.keypair, at: now)
             var outcome = deliver(plaintext, from: session.peer, origin)
-            note(message.count, isData: !plaintext.isEmpty, session, origin, &outcome, at: now)
+            note(message.count, of: plaintext, session, origin, &outcome, at: now)
             return outcome
         } catch {
             return drop(error.reason)
@@ -160,11 +160,12 @@ package struct PlainPath {
     }
 
     private func note(
-        _ count: Int, isData: Bool, _ session: Tables.Session, _ origin: Origin, _ outcome: inout Outcome,
+        _ count: Int, of plaintext: [UInt8], _ session: Tables.Session, _ origin: Origin, _ outcome: inout Outcome,
         at now: Instant
     ) {
         let peer = session.peer
-        if peer.activity.noteReceived(at: now, bytes: count, isData: isData) {
+        let isControl = plaintext.first.map { $0 >> 4 == 0 } ?? true
+        if peer.activity.noteReceived(at: now, bytes: count, isData: !plaintext.isEmpty, isControl: isControl) {
             outcome.upcalls.append(.active(peer: peer.index))
         }
         if session.keypair.confirmsSession() {

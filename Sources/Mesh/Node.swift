@@ -125,8 +125,6 @@ package struct Node {
     }
 
     static let maintenanceInterval: Duration = .seconds(5)
-    /// A peer without data for so long is idle: its path is no longer checked.
-    static let idleTime: Duration = .seconds(60)
 
     package internal(set) var configuration: NodeConfiguration
     package internal(set) var identity: NodeIdentity
@@ -225,6 +223,7 @@ package struct Node {
     /// What the packet threads left to the control thread, one batch. That a session is confirmed comes first: what else arrived
     /// with it can then be answered.
     package mutating func receive(_ upcalls: [Upcall], at now: Instant) {
+        noticeSleep(at: now)
         for case .confirmed(let number, let receiver) in upcalls { confirm(number, receiver: receiver, at: now) }
         for upcall in upcalls { receive(upcall, at: now) }
     }
@@ -232,8 +231,8 @@ package struct Node {
     private mutating func receive(_ upcall: Upcall, at now: Instant) {
         switch upcall {
         case .active(let number):
-            setInUse(number, true, at: now)
             drive(number, at: now) { $0.wake(at: now) }
+            watchPaths(number, at: now)
         case .rekeyWanted(let number): drive(number, at: now) { $0.rekeyWanted(at: now) }
         case .confirmed: break
         case .moved(let number, let origin):
@@ -241,8 +240,8 @@ package struct Node {
             setLocalAddress(of: number, origin)
             heard(from: number, along: origin.path, at: now)
         case .unsealed(let packet, let number):
-            setInUse(number, true, at: now)
             drive(number, at: now) { $0.send(packet, at: now) }
+            watchPaths(number, at: now)
         case .control(let frame, let number, let origin):
             guard peers[number] != nil else { return }
             setLocalAddress(of: number, origin)
@@ -253,12 +252,11 @@ package struct Node {
     }
 
     package mutating func advance(to now: Instant) {
+        noticeSleep(at: now)
         while let key = deadlines.popExpired(at: now) {
             switch key {
             case .tunnel(let number): drive(number, at: now) { $0.advance(to: now) }
-            case .paths(let number):
-                let pathActions = peers[number]?.paths.advance(to: now, using: &random) ?? []
-                apply(pathActions, to: number, at: now)
+            case .paths(let number): advancePaths(of: number, at: now)
             case .punch(let number): advancePunch(number, at: now)
             case .greeting(let number): greet(number, at: now)
             case .unverified(let number):
@@ -318,22 +316,11 @@ package struct Node {
         touch(number)
     }
 
-    mutating func setInUse(_ number: Int, _ isInUse: Bool, at now: Instant) {
-        guard peers[number] != nil else { return }
-        peers[number]?.paths.setInUse(isInUse, at: now)
-        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
-    }
-
     private mutating func maintain(at now: Instant) {
         deadlines.set(now + Self.maintenanceInterval, for: .maintenance)
         if responder.nextDeadline <= now { responder.replaceCookieSecret(random.secret(32), at: now) }
         carryOut(registry.advance(to: wallTime(at: now)), at: now)
-        for peer in peers.all where peer.hasSession {
-            let last = [peer.tunnel.activity.lastDataSent, peer.tunnel.activity.lastDataReceived].compactMap { $0 }
-                .max()
-            let isInUse = peer.isAnchor || last.map { now - $0 < Self.idleTime } ?? false
-            setInUse(peer.number, isInUse, at: now)
-        }
+        watchAllPaths(at: now)
         if now - lastDigest >= Self.digestInterval {
             lastDigest = now
             for peer in peers.all where peer.isMember && peer.hasSession && peer.isAnchor {

@@ -44,7 +44,7 @@ extension Node {
         guard let target = peers[peer]?.nodeID,
             let identifier = insertCircuit(LocalCircuit(relay: relay, peer: peer, since: now), at: now)
         else { return }
-        if peers[peer]?.relaysTried.contains(relay) == false { peers[peer]?.relaysTried.append(relay) }
+        peers[peer]?.relaysAsked[relay] = now
         send(.circuitOpen(replyID: identifier, target: target.bytes, message: message), to: relay, at: now)
     }
 
@@ -62,7 +62,8 @@ extension Node {
         }
         areTablesStale = true
         pendingAcceptance = identifier
-        receive(message, along: .relayed(circuit: identifier), at: now)
+        addPath(circuit: identifier, at: now)
+        if !message.isEmpty { receive(message, along: .relayed(circuit: identifier), at: now) }
         if pendingAcceptance != nil {
             // The message did not call for an answer: the circuit stands all the same.
             pendingAcceptance = nil
@@ -75,7 +76,7 @@ extension Node {
             relay.carriedCircuitCount < Self.circuitsPerRelay
         else { return nil }
         if peer.circuits.count >= Self.circuitsPerPeer,
-            let oldest = peer.circuits.first(where: { peer.paths.current != .relayed(circuit: $0) })
+            let oldest = peer.circuits.first(where: { !peer.paths.isFirst(.relayed(circuit: $0)) })
         {
             closeCircuit(oldest, at: now)
         }
@@ -92,11 +93,8 @@ extension Node {
         circuit.relayID = relayID
         circuits[replyID] = .local(circuit)
         areTablesStale = true
-        if message.isEmpty {
-            peers[circuit.peer]?.paths.standBy(circuit: replyID)
-        } else {
-            receive(message, along: .relayed(circuit: replyID), at: now)
-        }
+        addPath(circuit: replyID, at: now)
+        if !message.isEmpty { receive(message, along: .relayed(circuit: replyID), at: now) }
     }
 
     /// Sends a tunnel message along a path. The answer to an offer rides in its acceptance.
@@ -121,8 +119,7 @@ extension Node {
         peers[circuit.relay]?.carriedCircuitCount -= 1
         guard peers[circuit.peer] != nil else { return }
         peers[circuit.peer]?.circuits.removeAll { $0 == identifier }
-        let pathActions = peers[circuit.peer]?.paths.closed(.relayed(circuit: identifier), at: now) ?? []
-        apply(pathActions, to: circuit.peer, at: now)
+        updatePaths(circuit.peer, at: now) { paths, _ in paths.closed(Path.relayed(circuit: identifier), at: now) }
     }
 
     /// Forgets every circuit through a relay whose session ended or which started anew.

@@ -117,18 +117,6 @@ extension Node {
         if let closed = relay.close(circuit.opener.relayID, by: nil) { announceClosed(closed, except: nil, at: now) }
     }
 
-    /// Links or addresses of the host came or went: paths are tried anew at once.
-    package mutating func networkChanged(at now: Instant) {
-        askServers(at: now)
-        testReachabilitySoon(at: now)
-        for peer in peers.all where peer.hasSession || peer.isAnchor {
-            peers[peer.number]?.paths.networkChanged(at: now)
-            deadlines.set(peers[peer.number]?.paths.nextDeadline, for: .paths(peer.number))
-            if peer.isAnchor, !peer.hasSession { connect(peer.number, at: now) }
-        }
-        punchAll(because: .networkChanged, at: now)
-    }
-
     // MARK: stock WireGuard clients
 
     /// Admits a client with this key at this node.

@@ -154,6 +154,7 @@ extension Node {
         noteRecent()
         chooseAnchors(at: now)
         reconnectThroughRelay(number, at: now)
+        seekCircuits(to: number, at: now)
         // Vouched for at once: until then whoever joins in the same second as we did, under our name, may take our place.
         renewIfNeeded(at: now)
     }
@@ -202,8 +203,7 @@ extension Node {
                     token: waiting.token, roundTripTime: now - waiting.sentAt, path: path,
                     relay: relayName(of: path)))
         }
-        let pathActions = peers[number]?.paths.pong(nonce: nonce, along: path, at: now) ?? []
-        apply(pathActions, to: number, at: now)
+        updatePaths(number, at: now) { $0.pong(nonce: nonce, along: path, at: now, using: &$1) }
         // What a link's own socket is seen as says nothing of the main one.
         if let observed, case .direct(let endpoint) = path, !endpoint.isLink, peers[number]?.isMember == true {
             noteReflexive(observed, toldBy: .peer(number), at: now)
@@ -214,11 +214,12 @@ extension Node {
 
     /// Sends a frame to a peer along its path in use; without a session the frame is not sent.
     mutating func send(_ frame: ControlFrame, to number: Int, at now: Instant) {
-        guard let path = peers[number]?.paths.current else { return }
-        send(frame, to: number, along: path, at: now)
+        guard peers[number]?.paths.current != nil else { return }
+        send(frame, to: number, along: nil, at: now)
     }
 
-    mutating func send(_ frame: ControlFrame, to number: Int, along path: Path, at now: Instant) {
+    /// Sends a frame along one path; `nil` stands for wherever packets go.
+    mutating func send(_ frame: ControlFrame, to number: Int, along path: Path?, at now: Instant) {
         guard peers[number]?.sending != nil else { return }
         for packet in peers[number]?.assembler.split(frame.encoded) ?? [] {
             let tunnelActions = updateTunnel(number, at: now) { tunnel throws(NoiseError) in
@@ -226,47 +227,5 @@ extension Node {
             }
             apply(tunnelActions ?? [], to: number, along: path, at: now)
         }
-    }
-
-    // MARK: paths
-
-    /// Something authentic came from a peer along `path`.
-    ///
-    /// A circuit counts only for the peer it leads to: what a relay puts into another one is no path.
-    mutating func heard(from number: Int, along path: Path, at now: Instant) {
-        if case .relayed(let identifier) = path {
-            guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
-        }
-        if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
-        let pathActions = peers[number]?.paths.heard(along: path, at: now, using: &random) ?? []
-        apply(pathActions, to: number, at: now)
-    }
-
-    mutating func apply(_ pathActions: [PeerPaths.Action], to number: Int, at now: Instant) {
-        for action in pathActions {
-            switch action {
-            case .ping(let path, let nonce):
-                sendPing(nonce: nonce, inDoubt: false, to: number, along: path, at: now)
-            case .use(let path, let reason):
-                // Circuits of others may go through this peer's endpoint.
-                touchAll()
-                events(
-                    .pathChanged(
-                        peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
-                if path == nil {
-                    // A circuit whose end was not heard of, for the frame that said so was lost, must not be tried for ever.
-                    if reason == .unanswered { closeCircuits(to: number, at: now) }
-                    if peers[number]?.hasSession == true { reconnect(number, at: now) }
-                }
-                if path?.isDirect == true { noteRecent() }
-                notePathForPunching(number, at: now)
-            }
-        }
-        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
-    }
-
-    func relayName(of path: Path) -> String? {
-        guard case .relayed(let identifier) = path, case .local(let circuit)? = circuits[identifier] else { return nil }
-        return name(of: circuit.relay)
     }
 }

@@ -42,8 +42,7 @@ extension Node {
         guard let link = links.removeValue(forKey: number) else { return }
         let path = Path.direct(link.endpoint)
         for peer in peers.all where peer.paths.statistics(of: path) != nil || peer.paths.current == path {
-            let pathActions = peers[peer.number]?.paths.closed(path, at: now) ?? []
-            apply(pathActions, to: peer.number, at: now)
+            updatePaths(peer.number, at: now) { paths, _ in paths.closed(path, at: now) }
         }
     }
 

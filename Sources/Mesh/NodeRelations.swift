@@ -18,7 +18,7 @@ extension Node {
         guard let peer = peers[number] else { return }
         peers[number]?.initiation = message
         peers[number]?.initiationCount += 1
-        if let path = peer.paths.current, peer.initiationCount == 0,
+        if let path = peer.paths.current, peer.initiationCount == 0, !peer.paths.isInDoubt,
             let last = peer.tunnel.activity.lastReceived, now - last < Self.freshPathTime
         {
             send(message, along: path, at: now)
@@ -40,36 +40,45 @@ extension Node {
         }
         guard peer.nodeID != nil else { return }
         for identifier in standing { send(message, along: .relayed(circuit: identifier), at: now) }
-        if standing.isEmpty { openCircuitThroughNextRelay(to: number, carrying: message, at: now) }
+        if standing.isEmpty { openCircuits(to: number, carrying: message, at: now) }
     }
 
     func isReady(circuit identifier: UInt64) -> Bool {
         if case .local(let circuit)? = circuits[identifier] { circuit.relayID != nil } else { false }
     }
 
-    /// Asks the next relay of the attempt: those the operator prefers, then the nearest, each once before any again.
-    private mutating func openCircuitThroughNextRelay(to number: Int, carrying message: [UInt8], at now: Instant) {
-        let candidates = relayCandidates().filter { $0 != number }
-        let tried = peers[number]?.relaysTried ?? []
-        if let relay = candidates.first(where: { !tried.contains($0) }) {
-            openCircuit(to: number, through: relay, carrying: message, at: now)
-        } else if let relay = candidates.first {
-            peers[number]?.relaysTried = []
+    /// Hands an initiation to the best relays that were not asked lately, several at once: whichever is the quickest carries the
+    /// session's first packets, and the others' circuits are there to be measured.
+    private mutating func openCircuits(to number: Int, carrying message: [UInt8], at now: Instant) {
+        let candidates = relayCandidates(for: number)
+        let asked = peers[number]?.relaysAsked ?? [:]
+        var chosen = candidates.filter { asked[$0] == nil }
+        if chosen.isEmpty {
+            peers[number]?.relaysAsked = [:]
+            chosen = candidates
+        }
+        for relay in chosen.prefix(Self.relaysInUse) {
             openCircuit(to: number, through: relay, carrying: message, at: now)
         }
     }
 
-    /// Peers that may relay for us, best first.
-    func relayCandidates() -> [Int] {
+    /// Peers that may relay for us to a peer, best first: those the operator prefers, those that answer, then by round trip and load.
+    /// One that the peer itself keeps a tunnel with reaches it without delay.
+    func relayCandidates(for number: Int? = nil) -> [Int] {
+        let hints = Set(number.flatMap { peers[$0]?.nodeID }.flatMap { directory.record(of: $0)?.relays } ?? [])
         let usable = peers.all.filter { peer in
-            peer.isMember && peer.hasSession && peer.paths.current?.isDirect == true && canRelay(peer.number)
+            peer.number != number && peer.isMember && peer.hasSession && peer.paths.current?.isDirect == true
+                && peer.relayLoad < .max && canRelay(peer.number)
         }
-        func rank(_ peer: Peer) -> (Int, Int64, Int) {
+        func rank(_ peer: Peer) -> (Int, Int, Double, Int) {
             let preference = configuration.preferredRelays.firstIndex(of: peer.name) ?? Int.max
             let roundTrip = peer.paths.current.flatMap { peer.paths.statistics(of: $0)?.roundTripTime }
-            return (preference, roundTrip?.nanoseconds ?? .max, peer.number)
+            let isHinted = peer.nodeID.map { hints.contains($0.bytes.leadingUInt64) } ?? false
+            let delay =
+                (roundTrip?.seconds ?? 1) * (1 + Double(peer.relayLoad) / 255) + (isHinted || hints.isEmpty ? 0 : 0.05)
+            return (preference, peer.paths.isInDoubt ? 1 : 0, delay, peer.number)
         }
-        return usable.sorted { rank($0) < rank($1) }.map(\.number)
+        return usable.map(rank).sorted(by: <).map(\.3)
     }
 
     func canRelay(_ number: Int) -> Bool {
@@ -81,9 +90,9 @@ extension Node {
     /// A relay said no: the initiation that it was to carry goes through the next one.
     mutating func connectThroughNextRelay(_ number: Int, at now: Instant) {
         guard let peer = peers[number], let message = peer.initiation,
-            relayCandidates().contains(where: { !peer.relaysTried.contains($0) && $0 != number })
+            relayCandidates(for: number).contains(where: { peer.relaysAsked[$0] == nil })
         else { return }
-        openCircuitThroughNextRelay(to: number, carrying: message, at: now)
+        openCircuits(to: number, carrying: message, at: now)
     }
 
     /// Begins a session with a peer unless one stands or is on its way.

@@ -100,7 +100,7 @@ extension Node {
         }
         // The path is known before the session is used, so that what waited goes along it.
         heard(from: number, along: path, at: now)
-        apply(tunnelActions, to: number, along: peers[number]?.paths.current, at: now)
+        apply(tunnelActions, to: number, along: nil, at: now)
     }
 
     private mutating func receiveCookie(_ message: [UInt8], at now: Instant) {
@@ -156,10 +156,8 @@ extension Node {
                 limits: presharedKey == nil ? .kubeMesh : .wireGuard)
         else { return nil }
         areTablesStale = true
-        let isLeading = presharedKey == nil && identity.tunnelKey.publicKey < key
         return peers.insert(key: key) { number in
-            Peer(
-                number: number, tunnelKey: key, role: role, name: name, tunnel: tunnel, isLeading: isLeading)
+            Peer(number: number, tunnelKey: key, role: role, name: name, tunnel: tunnel)
         }
     }
 
@@ -171,8 +169,12 @@ extension Node {
             case .send(let message):
                 if message.first == InitiationMessage.type {
                     broadcast(initiation: message, to: number, at: now)
-                } else if let path = path ?? peers[number]?.paths.current {
+                } else if let path {
                     send(message, along: path, at: now)
+                } else {
+                    for path in [peers[number]?.paths.current, peers[number]?.paths.duplicate].compactMap(\.self) {
+                        send(message, along: path, at: now)
+                    }
                 }
             case .needsHandshake: initiate(number, at: now)
             case .install(let keypair):
@@ -208,8 +210,9 @@ extension Node {
         peers[number]?.sessionSince = now
         peers[number]?.initiation = nil
         peers[number]?.initiationCount = 0
-        peers[number]?.relaysTried = []
+        peers[number]?.relaysAsked = [:]
         touch(number)
+        if isFirst { addStandingCircuits(to: number, at: now) }
         if peers[number]?.isClient == true {
             if isFirst { events(.connected(peer: name(of: number), path: peers[number]?.paths.current)) }
             return

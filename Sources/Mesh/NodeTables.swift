@@ -49,11 +49,14 @@ extension Node {
     }
 
     private func makeEntry(_ peer: Peer) -> PeerEntry {
-        PeerEntry(
-            index: peer.number, keypair: peer.sending,
-            destination: peer.paths.current.flatMap { destination(of: $0, localAddress: peer.localAddress) },
+        func destination(of path: Path?) -> Destination? {
+            path.flatMap { self.destination(of: $0, localAddress: peer.localAddress) }
+        }
+        return PeerEntry(
+            index: peer.number, keypair: peer.sending, destination: destination(of: peer.paths.current),
             path: peer.paths.current, sources: SourceSet(peer.sources), activity: peer.tunnel.activity,
-            innerMTU: configuration.innerMTU)
+            innerMTU: configuration.innerMTU, duplicate: destination(of: peer.paths.duplicate),
+            holdUntil: peer.paths.holdUntil)
     }
 
     /// Where datagrams along a path go; `nil` for a circuit that does not stand.

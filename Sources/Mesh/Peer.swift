@@ -59,8 +59,10 @@ struct Peer {
     /// The initiation on its way, and how often the attempt has sent one.
     var initiation: [UInt8]?
     var initiationCount = 0
-    /// Relays asked for the attempt under way, so that each is asked once.
-    var relaysTried: [Int] = []
+    /// When relays were asked for a circuit to this peer, so that none is asked again soon.
+    var relaysAsked: [Int: Instant] = [:]
+    /// How busy the peer is as a relay, by its last pong; 255: it takes no circuits.
+    var relayLoad: UInt8 = 0
     /// Circuits that lead to this peer.
     var circuits: [UInt64] = []
     /// Circuits that end here and go through this peer.
@@ -93,15 +95,14 @@ struct Peer {
     /// How the packet threads see the peer; `nil` when that must be made anew.
     var entry: PeerEntry?
 
-    /// `isLeading`: of us and this peer, we are the one that does not follow the other's change of path at once.
-    init(number: Int, tunnelKey: Bytes32, role: Role, name: String, tunnel: Tunnel, isLeading: Bool) {
+    init(number: Int, tunnelKey: Bytes32, role: Role, name: String, tunnel: Tunnel) {
         self.number = number
         self.tunnelKey = tunnelKey
         self.role = role
         self.name = name
         self.tunnel = tunnel
         let isStock = if case .client = role { true } else { false }
-        paths = PeerPaths(isLeading: isLeading, answersPings: !isStock)
+        paths = PeerPaths(answersPings: !isStock)
     }
 
     var hasSession: Bool { sending != nil }

@@ -8,6 +8,9 @@ import Synchronization
 ///     data sent ──▶ sets `unheardSince`         data received ──▶ sets `unansweredSince`
 ///     anything received ──▶ clears it           anything sent ──▶ clears it
 ///
+/// A third, `silentSince`, is like `unheardSince` but only for packets of containers, not for what nodes say to each other: it is
+/// what `PeerPaths` goes by.
+///
 /// The control thread looks at a moment only once it knows that it is set. The call that sets one unknown to it returns
 /// `true`, and its caller owes the control thread the upcall `.active` (`Tunnel.wake`): steady traffic costs one in ten
 /// seconds, when the timer looks and finds the moment cleared.
@@ -18,7 +21,9 @@ package final class Activity: Sendable {
     private let dataSent = Atomic<UInt64>(never)
     private let received = Atomic<UInt64>(never)
     private let dataReceived = Atomic<UInt64>(never)
+    private let packetPassed = Atomic<UInt64>(never)
     private let unheard = Wait()
+    private let silence = Wait()
     private let unanswered = Wait()
     private let sentBytes = Atomic<UInt64>(0)
     private let sentPackets = Atomic<UInt64>(0)
@@ -32,6 +37,8 @@ package final class Activity: Sendable {
     /// The last message sent, handshake messages and keepalives included.
     package var lastSent: Instant? { Self.instant(sent) }
     package var lastDataSent: Instant? { Self.instant(dataSent) }
+    /// The last packet of a container sent or received.
+    package var lastPacket: Instant? { Self.instant(packetPassed) }
     /// The last authentic message received, handshake messages and keepalives included.
     package var lastReceived: Instant? { Self.instant(received) }
     package var lastDataReceived: Instant? { Self.instant(dataReceived) }
@@ -47,29 +54,41 @@ package final class Activity: Sendable {
 
     // MARK: the packet threads, once for each batch
 
-    /// Notes that messages of this tunnel went out. Data is any transport message that is not empty.
+    /// Notes that messages of this tunnel went out. Data is any transport message that is not empty; of nodes' own control frames
+    /// the caller says that they are `isControl`.
     ///
     /// `true` when the control thread must be woken.
-    package func noteSent(at now: Instant, packets: Int = 1, bytes: Int, isData: Bool) -> Bool {
+    package func noteSent(
+        at now: Instant, packets: Int = 1, bytes: Int, isData: Bool, isControl: Bool = false
+    ) -> Bool {
         sent.store(now.nanoseconds, ordering: .relaxed)
         sentBytes.add(UInt64(bytes), ordering: .relaxed)
         sentPackets.add(UInt64(packets), ordering: .relaxed)
         unanswered.end()
         guard isData else { return false }
         dataSent.store(now.nanoseconds, ordering: .relaxed)
-        return unheard.begin(at: now)
+        let isUnheard = unheard.begin(at: now)
+        guard !isControl else { return isUnheard }
+        packetPassed.store(now.nanoseconds, ordering: .relaxed)
+        let isSilent = silence.begin(at: now)
+        return isUnheard || isSilent
     }
 
-    /// Notes that authentic messages of this tunnel came in. Data is any transport message that is not empty.
+    /// Notes that authentic messages of this tunnel came in. Data is any transport message that is not empty; `isControl`: none of
+    /// them held a packet of a container.
     ///
     /// `true` when the control thread must be woken.
-    package func noteReceived(at now: Instant, packets: Int = 1, bytes: Int, isData: Bool) -> Bool {
+    package func noteReceived(
+        at now: Instant, packets: Int = 1, bytes: Int, isData: Bool, isControl: Bool = false
+    ) -> Bool {
         received.store(now.nanoseconds, ordering: .relaxed)
         receivedBytes.add(UInt64(bytes), ordering: .relaxed)
         receivedPackets.add(UInt64(packets), ordering: .relaxed)
         unheard.end()
+        silence.end()
         guard isData else { return false }
         dataReceived.store(now.nanoseconds, ordering: .relaxed)
+        if !isControl { packetPassed.store(now.nanoseconds, ordering: .relaxed) }
         return unanswered.begin(at: now)
     }
 
@@ -83,6 +102,16 @@ package final class Activity: Sendable {
     func watch() {
         unheard.watch()
         unanswered.watch()
+    }
+
+    /// The first packet of a container sent since anything was received. When there is none, the next one is made known.
+    package func watchSilence() -> Instant? {
+        repeat {
+            silence.watch()
+            if let since = silence.since { return since }
+            // It ended between the two: it must not count as known.
+        } while silence.isKnown
+        return nil
     }
 
     private static func instant(_ moment: borrowing Atomic<UInt64>) -> Instant? {
@@ -110,6 +139,9 @@ private struct Wait: ~Copyable {
         start.store(now.nanoseconds, ordering: .sequentiallyConsistent)
         return !isWatched.exchange(true, ordering: .sequentiallyConsistent)
     }
+
+    /// Whether the control thread counts as knowing that the moment is set.
+    var isKnown: Bool { isWatched.load(ordering: .sequentiallyConsistent) }
 
     func end() {
         if start.load(ordering: .relaxed) != Self.never { start.store(Self.never, ordering: .relaxed) }

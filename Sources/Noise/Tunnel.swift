@@ -271,7 +271,8 @@ extension Tunnel {
             + ChaChaPoly.seal(
                 packet + Array(repeating: 0, count: padding), key: keypair.sendKey,
                 nonce: ChaChaPoly.nonce(counter: counter))
-        _ = activity.noteSent(at: now, bytes: message.count, isData: !packet.isEmpty)
+        let isControl = packet.first.map { $0 >> 4 == 0 } ?? false
+        _ = activity.noteSent(at: now, bytes: message.count, isData: !packet.isEmpty, isControl: isControl)
         activity.watch()
         let wantsRekey = !packet.isEmpty && keypair.wantsRekeyAfterSending(counter, at: now)
         return [.send(message)] + (wantsRekey ? rekeyWanted(at: now) : [])

@@ -1,37 +1,38 @@
 package import SansIO
 package import Wire
 
-/// A way to reach a peer.
-package enum Path: Hashable, Sendable {
-    /// UDP to this endpoint.
-    case direct(Endpoint)
-    /// Through a relay, by the circuit whose frames to us carry this identifier.
-    case relayed(circuit: UInt64)
-
-    package var isDirect: Bool {
-        if case .direct = self { true } else { false }
-    }
-}
-
-/// Which way packets to one peer take, decided by what has been heard along each.
+/// Which way packets to one peer take: a *primary* path, a *standby* that is proven in advance, and when to change.
 ///
-/// - Whatever works first is used: a session may begin on a relay.
-/// - A direct path is *proven* by a pong that answers our ping along it; then it replaces a relayed one.
-/// - An authenticated packet along another path of the same kind moves us there: at once on the side that *follows*
-///   (WireGuard's roaming); on the side that *leads* only when a ping along its own path stays unanswered. Otherwise two sides
-///   that chose different paths would follow each other back and forth for ever. A peer whose source changes with every packet
-///   is followed once in `roamingInterval`, so that it does not make us work for each.
-/// - While packets flow, the path in use is pinged; when three pings in a row stay unanswered it is given up, a direct one
-///   for the circuit if one stands.
-/// - A stock WireGuard program answers no pings: its path is where it was heard last, and only the tunnel's own timers
-///   tell that it is gone.
+/// ```
+///   heard, pong, add, closed ──▶ known paths, each with RTT, loss, last answer
+///   traffic ──▶ pings while packets flow ──▶ unanswered? ──▶ doubt: both paths carry every packet
+///                       │                                      │ primary answers: as before
+///                       ▼                                      ▼ only the standby does: it is the primary
+///               comparison of all paths ──▶ move to a better one, once
+/// ```
+/// - Whatever works first is used: a session may begin on a relay. A straight path that a ping has proven replaces it.
+/// - While packets flow, the primary and the standby are pinged every second; others seldom; with no packets, nothing.
+/// - *Doubt* (`PeerPathsDoubt`) begins when packets have gone out and nothing has come back for `PathMeasure.patience`, when two
+///   pings in a row are late, or when the peer says that it is in doubt.
+/// - A better path (`PeerPathsChoice`) is taken when three samples in a row say so, and two paths are not swapped again soon.
 ///
-/// Pings ride inside the tunnel, so only the peer itself can answer them, and they are as small as their answers.
+/// The two sides choose on their own and may use different paths. That converges, since neither follows the other's choice: each
+/// goes by its own pings, which see the way there and the way back, so both sides measure the same. One exception: a peer that
+/// sends from an endpoint never seen before has moved, and is followed at once, once in `roamingInterval`; the endpoint left
+/// gets copies until the new one has answered a ping.
+/// A stock WireGuard program answers no pings: its path is where it was heard last, and only the tunnel's own timers
+/// tell that it is gone.
+///
+/// Pings ride inside the tunnel, so only the peer itself can answer them, and they are as long as their answers.
 package struct PeerPaths: Sendable {
     package enum Action: Equatable, Sendable {
-        case ping(Path, nonce: UInt64)
+        case ping(Path, nonce: UInt64, inDoubt: Bool)
         /// Packets take this path from now on; `nil`: there is none.
         case use(Path?, reason: Reason)
+        /// `standby`, `duplicate` or `holdUntil` changed.
+        case update
+        /// No known path answers, or there is no standby: circuits through other relays are wanted.
+        case seek
     }
 
     /// Why a path was taken or left; shown to operators.
@@ -43,66 +44,135 @@ package struct PeerPaths: Sendable {
         case circuitClosed = "circuit closed"
         case linkClosed = "link closed"
         case linkChanged = "network changed"
+        case faster = "shorter round trip"
+        case lessLoss = "less loss"
+        case relayLeaving = "relay is leaving"
+    }
+
+    /// Who carries a relayed path.
+    package struct Relay: Equatable, Sendable {
+        /// Its peer number.
+        package var peer: Int
+        package var host: IPAddress?
+
+        package init(peer: Int, host: IPAddress?) {
+            self.peer = peer
+            self.host = host
+        }
+    }
+
+    /// What the packet threads have noted of a peer, read by the control thread.
+    package struct Traffic: Equatable, Sendable {
+        /// The last packet of a container that went to the peer or came from it.
+        package var lastPacket: Instant?
+        /// The first such packet since anything was heard of the peer.
+        package var silentSince: Instant?
+        /// A tunnel with the peer is kept up even when nothing is to be sent.
+        package var isKept: Bool
+
+        package init(lastPacket: Instant? = nil, silentSince: Instant? = nil, isKept: Bool = false) {
+            self.lastPacket = lastPacket
+            self.silentSince = silentSince
+            self.isKept = isKept
+        }
     }
 
     package struct Statistics: Equatable, Sendable {
-        /// Smoothed round-trip time, RFC 6298 §2 with α = 1/8.
+        /// Median of the last three pings.
         package var roundTripTime: Duration?
-        package var lastHeard: Instant
+        package var loss: Double
+        package var lastHeard: Instant?
     }
 
-    private struct OutstandingPing: Sendable {
+    /// How much a peer is worth watching.
+    enum Level: Int, Comparable {
+        case idle, kept, quiet, active
+        static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    struct OutstandingPing: Sendable {
+        var nonce: UInt64
         var path: Path
         var sentAt: Instant
+        var isInDoubt: Bool
     }
 
     /// Candidates probed for one peer.
     package static let candidateLimit = 16
-    /// Waits between rounds of probes towards candidates; the last repeats.
-    package static let probeWaits: [Duration] = [
-        .milliseconds(200), .milliseconds(300), .milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(30),
-    ]
-    package static let checkInterval: Duration = .seconds(10)
-    package static let checkRetry: Duration = .seconds(1)
-    package static let missesUntilGivenUp = 3
-    /// How long the leading side waits for the answer to a ping before it follows the other to another path.
-    package static let doubtTime: Duration = .milliseconds(500)
+    /// Paths remembered for one peer; the one that was silent longest makes room.
+    package static let pathLimit = 2 * candidateLimit
+    /// How long a peer that nothing is sent to is watched closely, and how long at all.
+    package static let activeTime: Duration = .seconds(10)
+    package static let quietTime: Duration = .seconds(60)
     package static let roamingInterval: Duration = .seconds(1)
-    /// Paths with statistics; the one that was silent longest makes room.
-    package static let statisticsLimit = 2 * candidateLimit
-    private static let outstandingLimit = 256
+    static let outstandingLimit = 256
 
     /// Whether the peer answers pings, so that its path can be checked.
-    private let answersPings: Bool
-    package private(set) var current: Path?
-    package private(set) var currentSince: Instant?
-    /// The circuit to fall back to, while one stands.
-    package private(set) var circuit: UInt64?
-    private var candidates: [Endpoint] = []
-    private var statistics: [Path: Statistics] = [:]
-    private var outstanding: [UInt64: OutstandingPing] = [:]
-    private var probeRound = 0
-    private var nextProbe: Instant?
-    private var nextCheck: Instant?
-    private var misses = 0
-    private var isInUse = false
-    private var lastFollowedAt: Instant?
-    private let isLeading: Bool
-    /// Where the peer sends from, while it is asked whether our own path to it still works.
-    private var rival: (path: Path, decideAt: Instant)?
+    let answersPings: Bool
+    package internal(set) var current: Path?
+    package internal(set) var currentSince: Instant?
+    /// What takes over at once when the current path fails.
+    package internal(set) var standby: Path?
+    /// Until then packets are kept back, so that none overtakes those on the slower path that was left.
+    package internal(set) var holdUntil: Instant?
+    package internal(set) var history = PathHistory()
+    var traffic = Traffic()
+    var level = Level.idle
+    var known: [KnownPath] = []
+    var candidates: [Endpoint] = []
+    var outstanding: [OutstandingPing] = []
+    var probeRound = 0
+    var nextProbe: Instant?
+    /// Pings come faster until then, for one was lost.
+    var vigilantUntil: Instant?
+    /// The ping that was sent because of a silence, and the silence.
+    var earlyPing: (silence: Instant, sentAt: Instant)?
+    var doubt: Doubt?
+    var comparison: Comparison?
+    var comparisonNotBefore: Instant?
+    var lastFollowedAt: Instant?
+    var flaps = FlapGuard()
 
-    /// `isLeading`: of two nodes exactly one leads. A stock WireGuard peer never pings, so we follow it.
-    package init(isLeading: Bool = false, answersPings: Bool = true) {
-        self.isLeading = isLeading
+    package init(answersPings: Bool = true) {
         self.answersPings = answersPings
     }
 
-    package func statistics(of path: Path) -> Statistics? { statistics[path] }
-    package var knownPathCount: Int { statistics.count }
+    package func statistics(of path: Path) -> Statistics? {
+        knownPath(path).map {
+            Statistics(roundTripTime: $0.measure.roundTripTime, loss: $0.measure.loss, lastHeard: $0.lastHeard)
+        }
+    }
+
+    package var knownPathCount: Int { known.count }
+
+    /// Where every packet goes as well, while it is in doubt whether the current path leads to the peer.
+    package var duplicate: Path? { doubt?.duplicate }
+
+    /// Whether packets flow, and a relay more would do good: there is no standby.
+    package var lacksStandby: Bool { level >= .quiet && answersPings && current != nil && standby == nil }
+
+    /// Whether a path is in use, or the one that would be next.
+    package func isFirst(_ path: Path) -> Bool { path == current || path == standby || path == duplicate }
+
+    package var isInDoubt: Bool { doubt != nil }
+
+    /// Relays that circuits to the peer go through.
+    package var relays: [Int] { known.compactMap { $0.isSilent || $0.isLeaving ? nil : $0.relay?.peer } }
 
     /// When `advance(to:using:)` next has work to do.
     package var nextDeadline: Instant? {
-        [nextProbe, nextCheck, rival?.decideAt].compactMap { $0 }.min()
+        let pings = doubt == nil ? known.compactMap { nextPing(of: $0) }.min() : nil
+        return [pings, nextProbe, suspicionDeadline, doubt?.deadline, comparison?.deadline].compactMap { $0 }.min()
+    }
+
+    // MARK: what comes in
+
+    /// What the packet threads noted: sets how closely the paths are watched.
+    package mutating func observe(_ new: Traffic, at now: Instant) {
+        traffic = new
+        let before = level
+        updateLevel(at: now)
+        if level == .active, before < .quiet, current?.isDirectDatagram == false { probeAnew(at: now) }
     }
 
     /// Endpoints at which the peer may be reached, best first; the probes start anew when they change.
@@ -110,182 +180,140 @@ package struct PeerPaths: Sendable {
         let bounded = Array(endpoints.prefix(Self.candidateLimit))
         guard bounded != candidates else { return }
         candidates = bounded
-        if current?.isDirect == false { probeAnew(at: now) }
+        if let current, !current.isDirectDatagram { probeAnew(at: now) }
     }
 
-    /// Whether packets flow to or from the peer: only then is the path in use checked.
-    package mutating func setInUse(_ isInUse: Bool, at now: Instant) {
-        guard answersPings, isInUse != self.isInUse else { return }
-        self.isInUse = isInUse
-        misses = 0
-        nextCheck = isInUse && current != nil ? now : nil
-        if isInUse, current?.isDirect == false { probeAnew(at: now) }
+    /// A path stands, though nothing came along it yet: a circuit, or a link.
+    package mutating func add(_ path: Path, through relay: Relay? = nil, at now: Instant) {
+        if let index = known.firstIndex(where: { $0.path == path }) {
+            known[index].relay = relay ?? known[index].relay
+        } else {
+            insert(KnownPath(path, relay: relay, since: now))
+        }
+        chooseStandby()
     }
 
     /// The peer was heard: an authenticated packet arrived along `path`.
     package mutating func heard(
-        along path: Path, at now: Instant, using random: inout some RandomNumberGenerator
+        along path: Path, through relay: Relay? = nil, at now: Instant,
+        using random: inout some RandomNumberGenerator
     ) -> [Action] {
-        statistics[path, default: Statistics(lastHeard: now)].lastHeard = now
-        forgetOldestPath()
-        if case .relayed(let identifier) = path { circuit = identifier }
-        switch (current, path) {
-        case (nil, _):
-            return use(path, because: .firstHeard, at: now)
-        case (.direct(let endpoint)?, .direct(let source)) where endpoint != source:
-            return follow(path, at: now, using: &random)
-        case (.relayed?, .direct):
-            // Inbound works; ask whether outbound does.
-            return ping(path, at: now, using: &random)
-        case (.relayed(let old)?, .relayed(let new)) where old != new:
-            return follow(path, at: now, using: &random)
-        default:
-            if path == current { misses = 0 }
-            return []
+        let isNew = knownPath(path) == nil
+        if isNew { insert(KnownPath(path, relay: relay, since: now)) }
+        update(path) { $0.lastHeard = now }
+        guard let current else { return use(path, because: .firstHeard, at: now) }
+        guard path != current else { return [] }
+        guard answersPings else { return follow(path, at: now) }
+        if hasMoved(to: path, isNew: isNew, at: now) {
+            return follow(path, at: now) + continueDoubt(at: now, using: &random)
         }
-    }
-
-    /// Pings straight endpoints at once, whatever path is in use: to open NATs towards them, or because they are new.
-    package mutating func probe(
-        _ endpoints: [Endpoint], at now: Instant, using random: inout some RandomNumberGenerator
-    ) -> [Action] {
-        guard answersPings else { return [] }
-        return endpoints.prefix(Self.candidateLimit).flatMap { ping(.direct($0), at: now, using: &random) }
-    }
-
-    /// Whether a ping with this nonce was sent and not answered yet.
-    package func awaits(_ nonce: UInt64) -> Bool { outstanding[nonce] != nil }
-
-    /// A pong came back along `path`; unknown nonces are ignored.
-    package mutating func pong(nonce: UInt64, along path: Path, at now: Instant) -> [Action] {
-        guard let ping = outstanding.removeValue(forKey: nonce), ping.path == path else { return [] }
-        let sample = now - ping.sentAt
-        let smoothed = statistics[path]?.roundTripTime.map { ($0 * 7 + sample) / 8 } ?? sample
-        statistics[path] = Statistics(roundTripTime: smoothed, lastHeard: now)
-        if path == current {
-            misses = 0
-            rival = nil
-            nextCheck = isInUse ? now + Self.checkInterval : nil
-        }
-        guard path.isDirect, current?.isDirect != true else { return [] }
-        return use(path, because: .provenDirect, at: now)
-    }
-
-    /// A circuit to the peer stands, though nothing came through it yet: what to fall back to.
-    package mutating func standBy(circuit identifier: UInt64) {
-        if circuit == nil { circuit = identifier }
+        guard let known = knownPath(path), !known.isProven, known.lastPinged.map({ now - $0 >= .seconds(1) }) ?? true
+        else { return [] }
+        // Inbound works; ask whether outbound does.
+        return ping(path, at: now, using: &random)
     }
 
     /// A circuit or a link that led to the peer is gone.
     package mutating func closed(_ path: Path, at now: Instant) -> [Action] {
-        if let circuit, path == .relayed(circuit: circuit) { self.circuit = nil }
-        if rival?.path == path { rival = nil }
-        statistics[path] = nil
-        guard current == path else { return [] }
-        let fallback = path.isDirect ? circuit.map { Path.relayed(circuit: $0) } : nil
-        return use(fallback, because: path.isDirect ? .linkClosed : .circuitClosed, at: now)
+        known.removeAll { $0.path == path }
+        outstanding.removeAll { $0.path == path }
+        if doubt?.duplicate == path { doubt?.duplicate = nil }
+        guard current == path else {
+            guard standby == path else { return [] }
+            chooseStandby()
+            return [.update] + (lacksStandby ? [.seek] : [])
+        }
+        return use(bestOther(), because: path.isDirect ? .linkClosed : .circuitClosed, at: now)
     }
 
-    /// Addresses of this host changed: every candidate is worth a new try, and the path in use a check.
-    package mutating func networkChanged(at now: Instant) {
-        guard answersPings else { return }
-        if current != nil { nextCheck = now }
-        probeAnew(at: now)
+    /// The relay of these paths will go: others are to be used while it still forwards.
+    package mutating func leaving(through relay: Int, at now: Instant) -> [Action] {
+        for index in known.indices where known[index].relay?.peer == relay { known[index].isLeaving = true }
+        chooseStandby()
+        guard let current, knownPath(current)?.isLeaving == true else {
+            return [.update] + (lacksStandby ? [.seek] : [])
+        }
+        guard let other = standby else { return [.update, .seek] }
+        return use(other, because: .relayLeaving, at: now)
+    }
+
+    /// Addresses of this host changed, or it slept: every candidate is worth a new try, and the path in use a check.
+    package mutating func networkChanged(
+        at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [Action] {
+        guard answersPings, current != nil, level > .idle else { return [] }
+        probeRound = 0
+        nextProbe = candidates.isEmpty ? nil : now
+        outstanding = []
+        return beginDoubt(.networkChanged, at: now, using: &random)
     }
 
     /// The session ended: nothing is known to work any more.
     package mutating func reset() {
-        current = nil
-        currentSince = nil
-        circuit = nil
-        statistics = [:]
-        outstanding = [:]
-        nextProbe = nil
-        nextCheck = nil
-        rival = nil
-        misses = 0
-        lastFollowedAt = nil
+        let (candidates, history) = (candidates, history)
+        self = PeerPaths(answersPings: answersPings)
+        self.candidates = candidates
+        self.history = history
     }
 
     package mutating func advance(
         to now: Instant, using random: inout some RandomNumberGenerator
     ) -> [Action] {
-        var actions: [Action] = []
-        if let due = nextProbe, due <= now {
-            nextProbe = now + Self.probeWaits[min(probeRound, Self.probeWaits.count - 1)]
-            probeRound += 1
-            for endpoint in candidates { actions += ping(.direct(endpoint), at: now, using: &random) }
+        updateLevel(at: now)
+        var actions = expirePings(at: now)
+        if doubt == nil { actions += suspect(at: now, using: &random) }
+        if doubt == nil {
+            actions += pingDue(at: now, using: &random)
+        } else {
+            actions += continueDoubt(at: now, using: &random)
         }
-        if let rival, rival.decideAt <= now { actions += use(rival.path, because: .roamed, at: now) }
-        if let due = nextCheck, due <= now { actions += check(at: now, using: &random) }
+        if let due = nextProbe, due <= now { actions += probe(at: now, using: &random) }
+        if let due = comparison?.deadline, due <= now { actions += continueComparison(at: now, using: &random) }
         return actions
     }
 
-    /// The peer sends along another path than we do.
-    private mutating func follow(
-        _ path: Path, at now: Instant, using random: inout some RandomNumberGenerator
-    ) -> [Action] {
-        guard isLeading, let current else {
-            if let lastFollowedAt, now - lastFollowedAt < Self.roamingInterval { return [] }
-            lastFollowedAt = now
-            return use(path, because: .roamed, at: now)
-        }
-        guard rival == nil else {
-            rival?.path = path
-            return []
-        }
-        rival = (path, now + Self.doubtTime)
-        return ping(current, at: now, using: &random)
+    // MARK: steps
+
+    func knownPath(_ path: Path) -> KnownPath? { known.first { $0.path == path } }
+
+    mutating func update(_ path: Path, _ body: (inout KnownPath) -> Void) {
+        guard let index = known.firstIndex(where: { $0.path == path }) else { return }
+        body(&known[index])
     }
 
-    private mutating func check(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
-        guard let current else {
-            nextCheck = nil
-            return []
+    mutating func insert(_ path: KnownPath) {
+        if known.count >= Self.pathLimit {
+            let oldest = known.indices.filter { known[$0].path != current && known[$0].path != standby }
+                .min { (known[$0].lastHeard ?? .zero) < (known[$1].lastHeard ?? .zero) }
+            if let oldest { known.remove(at: oldest) }
         }
-        if misses >= Self.missesUntilGivenUp {
-            let fallback = current.isDirect ? circuit.map { Path.relayed(circuit: $0) } : nil
-            return use(fallback, because: .unanswered, at: now)
-        }
-        misses += 1
-        nextCheck = now + Self.checkRetry
-        return ping(current, at: now, using: &random)
+        known.append(path)
     }
 
-    private mutating func use(_ path: Path?, because reason: Reason, at now: Instant) -> [Action] {
-        current = path
-        currentSince = now
-        misses = 0
-        rival = nil
-        nextCheck = path != nil && isInUse ? now + Self.checkInterval : nil
-        if path?.isDirect == true {
-            nextProbe = nil
-        } else {
-            probeAnew(at: now)
-        }
-        return [.use(path, reason: reason)]
+    private mutating func updateLevel(at now: Instant) {
+        let idle = traffic.lastPacket.map { now - $0 } ?? .seconds(3600)
+        let new: Level =
+            !answersPings
+            ? .idle
+            : idle < Self.activeTime
+                ? .active
+                : idle < Self.quietTime ? .quiet : traffic.isKept ? .kept : .idle
+        level = new
+        // The rounds at the beginning of a session are made even if little is said in it.
+        if level == .idle, probeRound >= Self.probeWaits.count { nextProbe = nil }
     }
 
-    private mutating func probeAnew(at now: Instant) {
-        probeRound = 0
-        nextProbe = candidates.isEmpty || current?.isDirect == true ? nil : now
-    }
-
-    private mutating func ping(
-        _ path: Path, at now: Instant, using random: inout some RandomNumberGenerator
-    ) -> [Action] {
-        if outstanding.count >= Self.outstandingLimit {
-            outstanding = outstanding.filter { now - $0.value.sentAt < .seconds(5) }
-        }
-        guard outstanding.count < Self.outstandingLimit else { return [] }
-        let nonce = UInt64.random(in: .min ... .max, using: &random)
-        outstanding[nonce] = OutstandingPing(path: path, sentAt: now)
-        return [.ping(path, nonce: nonce)]
-    }
-
-    private mutating func forgetOldestPath() {
-        guard statistics.count > Self.statisticsLimit else { return }
-        let oldest = statistics.filter { $0.key != current }.min { $0.value.lastHeard < $1.value.lastHeard }
-        if let oldest { statistics[oldest.key] = nil }
+    /// Whether a path that was heard is where the peer is now, rather than another of its paths.
+    ///
+    /// An endpoint never seen before is; so is any path, when nothing has come along our own for longer than its pings would let it
+    /// be silent.
+    private func hasMoved(to path: Path, isNew: Bool, at now: Instant) -> Bool {
+        guard let current, let own = knownPath(current), doubt == nil,
+            lastFollowedAt.map({ now - $0 >= Self.roamingInterval }) ?? true
+        else { return false }
+        if current.isDirectDatagram, path.isDirectDatagram, isNew { return true }
+        guard path.isDirect == current.isDirect, !own.isProven || level < .active else { return false }
+        let lastAnswered = own.lastAnswered ?? own.since
+        return now - lastAnswered > .seconds(15)
     }
 }

@@ -69,8 +69,8 @@ import Wire
         #expect(node.errands.count <= Node.errandLimit, place)
         #expect(node.observations.count <= OwnCandidates.observationLimit && node.contacted.count <= 4096, place)
         for peer in node.peers.all {
-            #expect(peer.paths.knownPathCount <= PeerPaths.statisticsLimit + 1, place)
-            #expect(peer.circuits.count <= Node.circuitsPerPeer && peer.relaysTried.count <= Self.names.count, place)
+            #expect(peer.paths.knownPathCount <= PeerPaths.pathLimit, place)
+            #expect(peer.circuits.count <= Node.circuitsPerPeer && peer.relaysAsked.count <= Self.names.count, place)
             #expect(peer.carriedCircuitCount >= 0, place)
         }
     }

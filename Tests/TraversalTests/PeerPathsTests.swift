@@ -3,166 +3,285 @@ import Testing
 import Traversal
 import Wire
 
-@Suite struct PeerPathsTests {
-    private static let home = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007))
-    private static let away = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 9, 2)), port: 4242))
-    private static let relayed = Path.relayed(circuit: 77)
-    private static let candidate = Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007)
+/// One side's paths, with a script for a peer: which path answers a ping, after how long.
+struct PathScript {
+    static let home = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007))
+    static let away = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 9, 2)), port: 4242))
+    static let first = Path.relayed(circuit: 1)
+    static let second = Path.relayed(circuit: 2)
+    static let third = Path.relayed(circuit: 3)
+    static let homeEndpoint = Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007)
 
-    private var paths = PeerPaths()
-    private var random = SeededRandom(seed: 5)
-
-    @Test mutating func `the first path that is heard is used`() {
-        let actions = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        #expect(actions == [.use(Self.relayed, reason: .firstHeard)])
-        #expect(paths.current == Self.relayed)
+    enum Fact: Equatable {
+        case used(Path?, PeerPaths.Reason, at: Duration)
+        case duplicated(Path?, at: Duration)
+        case sought(at: Duration)
     }
 
-    @Test mutating func `a relayed session moves to a direct path only when a ping along it is answered`() throws {
-        paths.setCandidates([Self.candidate], at: .zero)
-        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        let probes = paths.advance(to: .zero, using: &random)
-        guard case .ping(Self.home, let nonce) = try #require(probes.first) else {
+    var paths = PeerPaths()
+    var random: SeededRandom
+    var now = Instant.zero + .seconds(1000)
+    let start = Instant.zero + .seconds(1000)
+    /// Round trips; a path that has none does not answer.
+    var delays: [Path: Duration] = [:]
+    var lossPercent: [Path: Int] = [:]
+    /// Added at random.
+    var jitter: Duration = .zero
+    /// Whether packets flow in both directions, one every 20 ms, or only from here.
+    var hasTraffic = true
+    var isOneWay = false
+    private(set) var facts: [Fact] = []
+    private(set) var pings: [(at: Instant, path: Path, inDoubt: Bool)] = []
+    private var pongs: [(at: Instant, path: Path, nonce: UInt64)] = []
+    private var lastSent: Instant?
+    private var silentSince: Instant?
+    private var wasDuplicate: Path?
+
+    init(seed: UInt64 = 5) { random = SeededRandom(seed: seed) }
+
+    static func relay(_ number: Int) -> PeerPaths.Relay {
+        PeerPaths.Relay(peer: number, host: .v4(IPv4Address(198, 18, 100, UInt8(number))))
+    }
+
+    var elapsed: Duration { now - start }
+
+    mutating func perform(_ body: (inout PeerPaths, Instant, inout SeededRandom) -> [PeerPaths.Action]) {
+        let actions = body(&paths, now, &random)
+        for action in actions {
+            switch action {
+            case .ping(let path, let nonce, let inDoubt):
+                pings.append((now, path, inDoubt))
+                guard let delay = delays[path], Int.random(in: 0..<100, using: &random) >= lossPercent[path, default: 0]
+                else { continue }
+                let extra = Duration.nanoseconds(Int64.random(in: 0...jitter.nanoseconds, using: &random))
+                pongs.append((now + delay + extra, path, nonce))
+            case .use(let path, let reason): facts.append(.used(path, reason, at: elapsed))
+            case .seek: facts.append(.sought(at: elapsed))
+            case .update: break
+            }
+        }
+        if paths.duplicate != wasDuplicate {
+            wasDuplicate = paths.duplicate
+            facts.append(.duplicated(wasDuplicate, at: elapsed))
+        }
+    }
+
+    /// Lets time pass.
+    mutating func run(for duration: Duration) {
+        let end = now + duration
+        while now < end {
+            let nextPacket = Instant(nanoseconds: (now.nanoseconds / 20_000_000 + 1) * 20_000_000)
+            let events = [paths.nextDeadline, pongs.map(\.at).min(), hasTraffic ? nextPacket : nil].compactMap { $0 }
+            now = max(now, min(events.min() ?? end, end))
+            exchangePackets()
+            let due = pongs.filter { $0.at <= now }
+            pongs.removeAll { $0.at <= now }
+            for pong in due {
+                silentSince = nil
+                perform { $0.pong(nonce: pong.nonce, along: pong.path, at: $1, using: &$2) }
+            }
+            paths.observe(PeerPaths.Traffic(lastPacket: lastSent, silentSince: silentSince), at: now)
+            for _ in 0..<10 where paths.nextDeadline.map({ $0 <= now }) ?? false {
+                perform { $0.advance(to: $1, using: &$2) }
+            }
+            if let next = paths.nextDeadline, next <= now { Issue.record("work left at \(elapsed)") }
+        }
+    }
+
+    /// A packet goes out every 20 ms; the peer's come in as long as a path that it would use answers.
+    private mutating func exchangePackets() {
+        guard hasTraffic, now.nanoseconds % 20_000_000 == 0 else { return }
+        lastSent = now
+        silentSince = silentSince ?? now
+        let sendsOn = [paths.current, paths.duplicate].compactMap { $0 }
+        if !isOneWay, sendsOn.contains(where: { delays[$0] != nil }) { silentSince = nil }
+    }
+
+    var uses: [(path: Path?, reason: PeerPaths.Reason, at: Duration)] {
+        facts.compactMap { if case .used(let path, let reason, let at) = $0 { (path, reason, at) } else { nil } }
+    }
+
+    var duplications: [(path: Path?, at: Duration)] {
+        facts.compactMap { if case .duplicated(let path, let at) = $0 { (path, at) } else { nil } }
+    }
+
+    func pingCount(since: Duration, along path: Path? = nil) -> Int {
+        pings.count { $0.at >= start + since && (path == nil || $0.path == path) }
+    }
+
+    /// A session that uses `current` and knows the others as circuits through relays 1, 2, 3.
+    mutating func begin(on current: Path, with others: [Path] = []) {
+        perform { $0.heard(along: current, through: Self.relay(of: current), at: $1, using: &$2) }
+        for path in others {
+            let instant = now
+            paths.add(path, through: Self.relay(of: path), at: instant)
+        }
+    }
+
+    static func relay(of path: Path) -> PeerPaths.Relay? {
+        if case .relayed(let circuit) = path { relay(Int(circuit)) } else { nil }
+    }
+}
+
+@Suite struct PeerPathsTests {
+    private var script = PathScript()
+
+    @Test mutating func `the first path that is heard is used`() {
+        script.begin(on: PathScript.first)
+        #expect(script.uses.map(\.reason) == [.firstHeard])
+        #expect(script.paths.current == PathScript.first)
+    }
+
+    @Test mutating func `a relayed session moves to a direct path only when a ping along it is answered`() {
+        script.delays[PathScript.first] = .milliseconds(80)
+        script.begin(on: PathScript.first)
+        script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
+        script.run(for: .seconds(2))
+        #expect(script.paths.current == PathScript.first)
+        #expect(script.pingCount(since: .zero, along: PathScript.home) >= 3)
+        script.delays[PathScript.home] = .milliseconds(40)
+        script.run(for: .seconds(5))
+        #expect(script.uses.map(\.reason) == [.firstHeard, .provenDirect])
+        #expect(script.paths.current == PathScript.home)
+        #expect(script.paths.statistics(of: PathScript.home)?.roundTripTime == .milliseconds(40))
+        #expect(script.paths.standby == PathScript.first)
+        #expect(script.duplications.isEmpty)
+    }
+
+    @Test mutating func `packets are kept back after a move to a faster path`() throws {
+        script.delays = [PathScript.first: .milliseconds(80), PathScript.home: .milliseconds(40)]
+        script.begin(on: PathScript.first)
+        script.run(for: .seconds(2))
+        script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
+        while script.paths.current != PathScript.home, script.elapsed < .seconds(5) {
+            script.run(for: .milliseconds(5))
+        }
+        let hold = try #require(script.paths.holdUntil) - script.now
+        #expect(hold >= .milliseconds(20) && hold <= .milliseconds(30))
+    }
+
+    @Test mutating func `a pong with a wrong nonce or along a wrong path proves nothing`() {
+        script.begin(on: PathScript.first)
+        script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
+        let now = script.now
+        let probes = script.paths.advance(to: now, using: &script.random)
+        guard case .ping(PathScript.home, let nonce, _)? = probes.first(where: { $0.path == PathScript.home }) else {
             Issue.record("no probe: \(probes)")
             return
         }
-        let later = Instant.zero + .milliseconds(40)
-        let wrongNonce = paths.pong(nonce: nonce &+ 1, along: Self.home, at: later)
-        let wrongPath = paths.pong(nonce: nonce, along: Self.away, at: later)
+        let wrongNonce = script.paths.pong(nonce: nonce &+ 1, along: PathScript.home, at: now, using: &script.random)
+        let wrongPath = script.paths.pong(nonce: nonce, along: PathScript.away, at: now, using: &script.random)
         #expect(wrongNonce == [] && wrongPath == [])
-        #expect(paths.current == Self.relayed)
-        // The mismatched pong used the nonce up; the next round proves the path.
-        let next = try #require(paths.nextDeadline)
-        guard case .ping(Self.home, let second)? = paths.advance(to: next, using: &random).first else {
-            Issue.record("no second probe")
-            return
-        }
-        let proven = paths.pong(nonce: second, along: Self.home, at: next + .milliseconds(40))
-        #expect(proven == [.use(Self.home, reason: .provenDirect)])
-        #expect(paths.statistics(of: Self.home)?.roundTripTime == .milliseconds(40))
+        #expect(script.paths.current == PathScript.first)
     }
 
-    @Test mutating func `an authenticated packet from a new source moves a direct path, not a relayed one`() {
-        _ = paths.heard(along: Self.home, at: .zero, using: &random)
-        let roamed = paths.heard(along: Self.away, at: .zero, using: &random)
-        #expect(roamed == [.use(Self.away, reason: .roamed)])
-        let stillDirect = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        #expect(stillDirect == [])
-        #expect(paths.current == Self.away)
-        #expect(paths.circuit == 77)
+    @Test mutating func `a peer that moves is followed at once, and gets copies where it was`() {
+        script.delays[PathScript.home] = .milliseconds(40)
+        script.begin(on: PathScript.home)
+        script.run(for: .seconds(2))
+        script.delays = [PathScript.away: .milliseconds(40)]
+        script.perform { $0.heard(along: PathScript.away, at: $1, using: &$2) }
+        #expect(script.uses.last?.reason == .roamed)
+        #expect(script.paths.current == PathScript.away)
+        #expect(script.paths.duplicate == PathScript.home)
+        script.run(for: .milliseconds(100))
+        #expect(script.paths.duplicate == nil)
+        #expect(script.paths.current == PathScript.away)
+    }
+
+    @Test mutating func `a replayed packet from a forged endpoint moves the path for a moment only`() {
+        script.delays[PathScript.home] = .milliseconds(40)
+        script.begin(on: PathScript.home)
+        script.run(for: .seconds(2))
+        script.perform { $0.heard(along: PathScript.away, at: $1, using: &$2) }
+        script.run(for: .milliseconds(500))
+        #expect(script.paths.current == PathScript.home)
+        #expect(script.paths.duplicate == nil)
     }
 
     @Test mutating func `a peer whose source changes with every packet is followed once a second`() {
-        var moves = 0
+        script.begin(on: PathScript.home)
         for step in 0..<5000 {
             let source = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 9, 2)), port: UInt16(1024 + step)))
-            moves += paths.heard(along: source, at: .zero + .milliseconds(step), using: &random).count
+            script.now = script.start + .milliseconds(step)
+            script.perform { $0.heard(along: source, at: $1, using: &$2) }
         }
-        #expect(moves == 6, "the first path, and one move for each second begun")
-        #expect(paths.knownPathCount <= PeerPaths.statisticsLimit)
+        #expect(script.uses.count(where: { $0.reason == .roamed }) <= 6)
+        #expect(script.paths.knownPathCount <= PeerPaths.pathLimit)
     }
 
     @Test mutating func `the path to a stock program, which answers no pings, is neither checked nor given up`() {
-        var paths = PeerPaths(answersPings: false)
-        _ = paths.heard(along: Self.home, at: .zero, using: &random)
-        paths.setInUse(true, at: .zero)
-        paths.networkChanged(at: .zero)
-        #expect(paths.nextDeadline == nil)
-        let roamed = paths.heard(along: Self.away, at: .zero + .seconds(60), using: &random)
-        #expect(roamed == [.use(Self.away, reason: .roamed)])
-        #expect(paths.nextDeadline == nil)
-    }
-
-    @Test mutating func `a direct path in use that stops answering is given up for the circuit`() throws {
-        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        paths.setCandidates([Self.candidate], at: .zero)
-        guard case .ping(_, let nonce)? = paths.advance(to: .zero, using: &random).first else {
-            Issue.record("no probe")
-            return
-        }
-        _ = paths.pong(nonce: nonce, along: Self.home, at: .zero + .milliseconds(1))
-        paths.setInUse(true, at: .zero + .milliseconds(1))
-        var now = Instant.zero
-        var actions: [PeerPaths.Action] = []
-        while paths.current == Self.home, let deadline = paths.nextDeadline {
-            now = deadline
-            actions += paths.advance(to: now, using: &random)
-        }
-        #expect(actions.last == .use(Self.relayed, reason: .unanswered))
-        #expect(now - .zero < .seconds(5))
-        #expect(actions.count == PeerPaths.missesUntilGivenUp + 1)
+        script.paths = PeerPaths(answersPings: false)
+        script.begin(on: PathScript.home)
+        script.run(for: .seconds(20))
+        script.perform { $0.networkChanged(at: $1, using: &$2) }
+        #expect(script.pings.isEmpty)
+        script.perform { $0.heard(along: PathScript.away, at: $1, using: &$2) }
+        #expect(script.uses.map(\.reason) == [.firstHeard, .roamed])
+        #expect(script.paths.nextDeadline == nil)
     }
 
     @Test mutating func `an idle peer is left alone`() {
-        _ = paths.heard(along: Self.home, at: .zero, using: &random)
-        #expect(paths.nextDeadline == nil)
-        paths.setInUse(true, at: .zero)
-        #expect(paths.nextDeadline == .zero)
-        paths.setInUse(false, at: .zero + .seconds(1))
-        #expect(paths.nextDeadline == nil)
+        script.hasTraffic = false
+        script.delays[PathScript.home] = .milliseconds(40)
+        script.begin(on: PathScript.home, with: [PathScript.first])
+        script.run(for: .seconds(100))
+        #expect(script.pings.isEmpty)
+        #expect(script.paths.nextDeadline == nil)
     }
 
-    @Test mutating func `pings wait longer from round to round, and stay bounded`() {
-        paths.setCandidates([Self.candidate], at: .zero)
-        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        var times: [Instant] = []
-        while times.count < 9, let deadline = paths.nextDeadline {
-            times.append(deadline)
-            _ = paths.advance(to: deadline, using: &random)
-        }
+    @Test mutating func `pings follow the traffic, along the path in use and the standby`() {
+        script.delays = [PathScript.home: .milliseconds(40), PathScript.first: .milliseconds(60)]
+        script.begin(on: PathScript.home, with: [PathScript.first])
+        script.run(for: .seconds(10))
+        let before = script.pings.count
+        script.run(for: .seconds(10))
+        #expect((18...24).contains(script.pings.count - before))
+        script.hasTraffic = false
+        script.run(for: .seconds(70))
+        let idle = script.pings.count
+        script.run(for: .seconds(100))
+        #expect(script.pings.count == idle)
+    }
+
+    @Test mutating func `probes wait longer from round to round, and stay bounded`() {
+        script.begin(on: PathScript.first)
+        script.delays[PathScript.first] = .milliseconds(50)
+        script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
+        script.run(for: .seconds(40))
+        let times = script.pings.filter { $0.path == PathScript.home }.map(\.at)
         let waits = zip(times.dropFirst(), times).map { $0 - $1 }
-        #expect(waits == PeerPaths.probeWaits + [.seconds(30)])
-        for _ in 0..<1000 {
-            let pings = paths.heard(along: Self.away, at: times.last ?? .zero, using: &random)
-            if pings.isEmpty { return }
-        }
-        Issue.record("pings without bound")
+        #expect(Array(waits.prefix(7)) == PeerPaths.probeWaits)
     }
 
-    @Test mutating func `a closed circuit leaves no path when it was the one in use`() {
-        _ = paths.heard(along: Self.relayed, at: .zero, using: &random)
-        let closed = paths.closed(.relayed(circuit: 77), at: .zero)
-        #expect(closed == [.use(nil, reason: .circuitClosed)])
-        #expect(paths.current == nil && paths.circuit == nil)
+    @Test mutating func `a closed circuit leaves the standby, or nothing`() {
+        script.begin(on: PathScript.first, with: [PathScript.second])
+        #expect(script.paths.standby == PathScript.second)
+        script.perform { paths, now, _ in paths.closed(PathScript.first, at: now) }
+        #expect(script.paths.current == PathScript.second)
+        script.perform { paths, now, _ in paths.closed(PathScript.second, at: now) }
+        #expect(script.paths.current == nil)
     }
 
-    @Test mutating func `the leading side stays on a path that still answers, and leaves one that does not`() throws {
-        paths = PeerPaths(isLeading: true)
-        _ = paths.heard(along: Self.home, at: .zero, using: &random)
-        let doubt = paths.heard(along: Self.away, at: .zero + .seconds(1), using: &random)
-        guard case .ping(Self.home, let nonce)? = doubt.first else {
-            Issue.record("no ping: \(doubt)")
-            return
-        }
-        _ = paths.pong(nonce: nonce, along: Self.home, at: .zero + .milliseconds(1040))
-        #expect(paths.current == Self.home)
-        #expect(paths.nextDeadline == nil)
-
-        let again = paths.heard(along: Self.away, at: .zero + .seconds(2), using: &random)
-        #expect(again.count == 1)
-        let deadline = try #require(paths.nextDeadline)
-        #expect(deadline == Instant.zero + (.seconds(2) + PeerPaths.doubtTime))
-        let moved = paths.advance(to: deadline, using: &random)
-        #expect(moved == [.use(Self.away, reason: .roamed)])
+    @Test mutating func `a relay that leaves is left at once, without doubt`() {
+        script.delays = [PathScript.first: .milliseconds(40), PathScript.second: .milliseconds(60)]
+        script.begin(on: PathScript.first, with: [PathScript.second])
+        script.run(for: .seconds(3))
+        script.perform { paths, now, _ in paths.leaving(through: 1, at: now) }
+        #expect(script.uses.last?.reason == .relayLeaving)
+        #expect(script.paths.current == PathScript.second)
+        script.run(for: .seconds(20))
+        #expect(script.paths.current == PathScript.second)
+        #expect(script.duplications.isEmpty)
     }
+}
 
-    @Test mutating func `two sides that chose different paths agree instead of swapping for ever`() {
-        var leader = PeerPaths(isLeading: true)
-        var follower = PeerPaths(isLeading: false)
-        _ = leader.heard(along: Self.home, at: .zero, using: &random)
-        _ = follower.heard(along: Self.away, at: .zero, using: &random)
-        var now = Instant.zero
-        for _ in 0..<20 {
-            now = now + .seconds(1)
-            let (leaderSends, followerSends) = (leader.current, follower.current)
-            if let path = followerSends {
-                for case .ping(let path, let nonce) in leader.heard(along: path, at: now, using: &random) {
-                    _ = leader.pong(nonce: nonce, along: path, at: now + .milliseconds(20))
-                }
-            }
-            if let path = leaderSends { _ = follower.heard(along: path, at: now, using: &random) }
+extension PeerPaths.Action {
+    var path: Path? {
+        switch self {
+        case .ping(let path, _, _): path
+        case .use(let path, _): path
+        case .update, .seek: nil
         }
-        #expect(leader.current == Self.home)
-        #expect(follower.current == Self.home)
     }
 }

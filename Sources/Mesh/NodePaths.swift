@@ -1,0 +1,147 @@
+import Crypto
+import Datapath
+import Identity
+import Noise
+package import SansIO
+import Traversal
+import Wire
+
+// Paths: what is heard along them, how closely they are watched, and what follows from a change.
+extension Node {
+    /// A deadline missed by more than this means that the host slept, or the process was stopped.
+    static let sleepThreshold: Duration = .seconds(3)
+
+    /// Something authentic came from a peer along `path`.
+    ///
+    /// A circuit counts only for the peer it leads to: what a relay puts into another one is no path.
+    mutating func heard(from number: Int, along path: Path, at now: Instant) {
+        if case .relayed(let identifier) = path {
+            guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
+        }
+        if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
+        let relay = relay(of: path)
+        updatePaths(number, at: now) { $0.heard(along: path, through: relay, at: now, using: &$1) }
+    }
+
+    /// The packet threads noted packets of a peer: its paths are watched as closely as that calls for.
+    mutating func watchPaths(_ number: Int, at now: Instant) {
+        guard let peer = peers[number], peer.hasSession else { return }
+        let lackedStandby = peer.paths.lacksStandby
+        let traffic = traffic(of: peer)
+        peers[number]?.paths.observe(traffic, at: now)
+        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+        if !lackedStandby, peers[number]?.paths.lacksStandby == true { seekCircuits(to: number, at: now) }
+    }
+
+    /// Packets that only came in wake nobody: who had some lately is looked at now and then. So is who still lacks a standby.
+    mutating func watchAllPaths(at now: Instant) {
+        for peer in peers.all where peer.hasSession {
+            if let last = peer.tunnel.activity.lastPacket, now - last < Self.maintenanceInterval * 2 {
+                watchPaths(peer.number, at: now)
+            }
+            if peers[peer.number]?.paths.lacksStandby == true { seekCircuits(to: peer.number, at: now) }
+        }
+    }
+
+    mutating func advancePaths(of number: Int, at now: Instant) {
+        guard let peer = peers[number] else { return }
+        let traffic = traffic(of: peer)
+        peers[number]?.paths.observe(traffic, at: now)
+        updatePaths(number, at: now) { $0.advance(to: now, using: &$1) }
+    }
+
+    private func traffic(of peer: Peer) -> PeerPaths.Traffic {
+        let activity = peer.tunnel.activity
+        return PeerPaths.Traffic(
+            lastPacket: activity.lastPacket, silentSince: activity.watchSilence(), isKept: peer.isAnchor)
+    }
+
+    /// Works on a peer's paths, carries out what they ask for and follows their deadline.
+    mutating func updatePaths(
+        _ number: Int, at now: Instant, _ body: (inout PeerPaths, inout SecureRandom) -> [PeerPaths.Action]
+    ) {
+        guard let pathActions = peers[number]?.paths.update(using: &random, body) else { return }
+        apply(pathActions, to: number, at: now)
+    }
+
+    mutating func apply(_ pathActions: [PeerPaths.Action], to number: Int, at now: Instant) {
+        for action in pathActions {
+            switch action {
+            case .ping(let path, let nonce, let inDoubt):
+                sendPing(nonce: nonce, inDoubt: inDoubt, to: number, along: path, at: now)
+                if peers[number]?.paths.isInDoubt == true { verifyRelay(of: path, at: now) }
+            case .use(let path, let reason): took(path, because: reason, number, at: now)
+            case .update: touch(number)
+            case .seek:
+                seekCircuits(to: number, at: now)
+                if peers[number]?.hasDirectPath == true { requestPunch(number, at: now) }
+            }
+        }
+        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+    }
+
+    private mutating func took(_ path: Path?, because reason: PeerPaths.Reason, _ number: Int, at now: Instant) {
+        // Circuits of others may go through this peer's endpoint.
+        touchAll()
+        events(.pathChanged(peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
+        if path == nil {
+            // A circuit whose end was not heard of, for the frame that said so was lost, must not be tried for ever.
+            if reason == .unanswered { closeCircuits(to: number, at: now) }
+            if peers[number]?.hasSession == true { reconnect(number, at: now) }
+        }
+        if path?.isDirect == true { noteRecent() }
+        notePathForPunching(number, at: now)
+    }
+
+    /// A relayed path is in doubt: perhaps a NAT gave us another address, and the relay takes our frames for a stranger's. A
+    /// ping tells it where we are.
+    private mutating func verifyRelay(of path: Path, at now: Instant) {
+        guard let relay = relay(of: path)?.peer else { return }
+        updatePaths(relay, at: now) { $0.verify(at: now, using: &$1) }
+    }
+
+    /// Who carries a path; `nil` for a straight one.
+    func relay(of path: Path) -> PeerPaths.Relay? {
+        guard case .relayed(let identifier) = path, case .local(let circuit)? = circuits[identifier] else { return nil }
+        var host: IPAddress?
+        if case .direct(let endpoint)? = peers[circuit.relay]?.paths.current, !endpoint.isLink {
+            host = endpoint.address
+        }
+        return PeerPaths.Relay(peer: circuit.relay, host: host)
+    }
+
+    func relayName(of path: Path) -> String? { relay(of: path).map { name(of: $0.peer) } }
+
+    // MARK: change of network
+
+    /// Links or addresses of the host came or went: paths are tried anew at once.
+    package mutating func networkChanged(at now: Instant) {
+        askServers(at: now)
+        testReachabilitySoon(at: now)
+        for peer in peers.all where peer.hasSession || peer.isAnchor {
+            if peer.hasSession {
+                let traffic = traffic(of: peer)
+                peers[peer.number]?.paths.observe(traffic, at: now)
+                updatePaths(peer.number, at: now) { $0.networkChanged(at: now, using: &$1) }
+            } else {
+                connect(peer.number, at: now)
+            }
+        }
+        punchAll(because: .networkChanged, at: now)
+    }
+
+    /// A deadline was missed by far: the host slept, and everything may be different.
+    mutating func noticeSleep(at now: Instant) {
+        guard let due = deadlines.earliest, due + Self.sleepThreshold < now else { return }
+        networkChanged(at: now)
+    }
+}
+
+extension PeerPaths {
+    /// In place, so that nothing is copied.
+    fileprivate mutating func update(
+        using random: inout SecureRandom, _ body: (inout PeerPaths, inout SecureRandom) -> [Action]
+    ) -> [Action] {
+        body(&self, &random)
+    }
+}

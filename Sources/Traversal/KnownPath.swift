@@ -1,0 +1,58 @@
+import SansIO
+
+/// What one side knows of one path to a peer.
+struct KnownPath: Sendable {
+    /// Answers in a row that make a path count again that had fallen silent.
+    static let answersUntilTrusted = 3
+    /// Unanswered pings in a row after which a path that is not in use counts as silent.
+    static let missesUntilSilent = 2
+
+    let path: Path
+    /// Whom it goes through.
+    var relay: PeerPaths.Relay?
+    var measure = PathMeasure()
+    let since: Instant
+    var lastHeard: Instant?
+    var lastAnswered: Instant?
+    var lastPinged: Instant?
+    /// When the newest ping was sent that was answered: those sent before it tell no more.
+    var answeredSentAt: Instant?
+    /// Pings in a row that were not answered in time.
+    var missed = 0
+    /// Answers that it still owes before it counts again.
+    private(set) var owedAnswers = 0
+    /// The relay said that it will go.
+    var isLeaving = false
+
+    init(_ path: Path, relay: PeerPaths.Relay? = nil, since: Instant) {
+        self.path = path
+        self.relay = relay
+        self.since = since
+    }
+
+    /// A ping of ours along it was answered: it leads there and back.
+    var isProven: Bool { lastAnswered != nil }
+    /// It worked once and fell silent.
+    var isSilent: Bool { owedAnswers > 0 }
+
+    /// Whether packets may be sent along it. A circuit stands because the relay and the peer said so, even before a ping.
+    var isUsable: Bool { !isSilent && !isLeaving && (isProven || !path.isDirect) }
+
+    mutating func answered(_ sentAt: Instant, countsLoss: Bool, at now: Instant) {
+        if isSilent, owedAnswers == Self.answersUntilTrusted { measure.forgetDelays() }
+        measure.answered(after: now - sentAt, countsLoss: countsLoss)
+        owedAnswers = max(0, owedAnswers - 1)
+        missed = 0
+        lastAnswered = now
+        lastHeard = now
+        answeredSentAt = max(answeredSentAt ?? sentAt, sentAt)
+    }
+
+    mutating func fellSilent() { owedAnswers = Self.answersUntilTrusted }
+
+    /// Whether losing `other` is no reason to lose this path: no relay in common, nor a relay's host.
+    func isIndependent(of other: KnownPath) -> Bool {
+        guard let relay, let otherRelay = other.relay else { return true }
+        return relay.peer != otherRelay.peer && (relay.host == nil || relay.host != otherRelay.host)
+    }
+}

@@ -1,0 +1,185 @@
+import SansIO
+
+// Choice: which path is the best one, and whether it is worth a move.
+extension PeerPaths {
+    /// All paths are asked three times in a short while, and then compared: so a move goes to the best of all, at once.
+    struct Comparison: Sendable {
+        static let interval: Duration = .milliseconds(200)
+
+        let startedAt: Instant
+        var roundsLeft: Int
+        var deadline: Instant
+    }
+
+    /// A path must be better by so much, or by so large a part of the cost of the one in use, in seconds, beyond what jitter
+    /// makes of it: the worst of its last three samples against the best of the other's.
+    private static let margin = 0.005
+    private static let marginPart = 0.15
+    private static let comparisonPause: Duration = .seconds(2)
+    private static let comparedLimit = 8
+    private static let longestHold: Duration = .milliseconds(250)
+
+    /// Takes a path into use.
+    mutating func use(_ path: Path?, because reason: Reason, at now: Instant) -> [Action] {
+        let old = current
+        holdUntil = hold(from: old, to: path, because: reason, at: now)
+        endDoubt(at: now)
+        comparison = nil
+        earlyPing = nil
+        if let old, let path { flaps.noteMove(old, path, at: now) }
+        history.note(.init(at: now, from: old, to: path, reason: reason))
+        current = path
+        currentSince = now
+        chooseStandby()
+        if path?.isDirectDatagram == true {
+            nextProbe = nil
+        } else {
+            probeAnew(at: now)
+        }
+        return [.use(path, reason: reason)] + (path != nil && lacksStandby ? [.seek] : [])
+    }
+
+    /// How long packets must wait so that they do not overtake those sent along the slower path before.
+    private func hold(from old: Path?, to new: Path?, because reason: Reason, at now: Instant) -> Instant? {
+        guard doubt == nil, reason != .unanswered, reason != .roamed, reason != .circuitClosed, reason != .linkClosed,
+            let slow = old.flatMap(knownPath)?.measure.recent.max(),
+            let fast = new.flatMap(knownPath)?.measure.recent.min(),
+            slow > fast
+        else { return nil }
+        return now + min((slow - fast) / 2 + .milliseconds(2), Self.longestHold)
+    }
+
+    // MARK: standby
+
+    /// Settles what takes over when the path in use fails: independent of it, and proven if one is.
+    mutating func chooseStandby(anew: Bool = false) {
+        guard let current, let own = knownPath(current), answersPings else {
+            standby = nil
+            return
+        }
+        let eligible = known.filter { $0.path != current && $0.isUsable && $0.isIndependent(of: own) }
+        let best = eligible.min { rank($0) < rank($1) }
+        if let standby, let kept = eligible.first(where: { $0.path == standby }),
+            !anew || !isWorth(leaving: kept, for: best)
+        {
+            // A circuit beside a straight path, and a straight path beside a circuit, are worth more than another of a kind.
+            if best.map({ $0.path.isDirect == kept.path.isDirect || $0.path.isDirect == own.path.isDirect }) ?? true {
+                return
+            }
+        }
+        standby = best?.path
+    }
+
+    private func isWorth(leaving kept: KnownPath, for best: KnownPath?) -> Bool {
+        guard let best, best.path != kept.path, let ours = kept.measure.cost(of: kept.path, .lower),
+            let theirs = best.measure.cost(of: best.path, .upper)
+        else { return false }
+        return theirs + max(Self.margin, ours * Self.marginPart) <= ours
+    }
+
+    /// What is better to fall back to, least first: of another kind than the path in use, proven, cheap.
+    func rank(_ path: KnownPath) -> (Int, Int, Double) {
+        let isOtherKind = path.path.isDirect != (current?.isDirect ?? false)
+        let cost =
+            path.measure.cost(of: path.path, .upper) ?? path.measure.roundTripTime.map { $0.seconds * path.path.bias }
+        return (isOtherKind ? 0 : 1, path.isProven ? 0 : 1, cost ?? 10)
+    }
+
+    /// What to use when the path in use is gone this moment.
+    func bestOther() -> Path? {
+        if let standby, knownPath(standby) != nil, standby != current { return standby }
+        let others = known.filter { $0.path != current }
+        let usable = others.filter(\.isUsable)
+        return (usable.isEmpty ? others.filter { $0.lastHeard != nil && !$0.isLeaving && !$0.isSilent } : usable)
+            .min { rank($0) < rank($1) }?.path
+    }
+
+    // MARK: moving to a better path
+
+    /// A path answered a ping: does that change the choice?
+    mutating func weigh(_ path: Path, wasUsable: Bool, at now: Instant) -> [Action] {
+        guard let current, let own = knownPath(current), let answered = knownPath(path), answered.isUsable else {
+            return []
+        }
+        let before = standby
+        if !wasUsable { chooseStandby() }
+        let changed: [Action] = standby == before ? [] : [.update]
+        if own.isLeaving, path != current { return use(path, because: .relayLeaving, at: now) }
+        if path == current {
+            if hasSlowed(own) { beginComparison(at: now) }
+            return changed
+        }
+        if path.isDirectDatagram, !current.isDirectDatagram, isWelcome(answered, insteadOf: own, at: now) {
+            return use(path, because: .provenDirect, at: now)
+        }
+        if !wasUsable || looksBetter(answered, than: own) { beginComparison(at: now) }
+        return changed
+    }
+
+    /// Whether a straight path that answers replaces another kind of path at once.
+    private func isWelcome(_ path: KnownPath, insteadOf own: KnownPath, at now: Instant) -> Bool {
+        guard flaps.allows(own.path, path.path, at: now), path.measure.loss < 0.05 || path.measure.lostCount < 4 else {
+            return false
+        }
+        guard let ours = own.measure.roundTripTime, let theirs = path.measure.recent.last else { return true }
+        return theirs.seconds * path.path.bias <= ours.seconds * own.path.bias + Self.margin
+    }
+
+    private func hasSlowed(_ own: KnownPath) -> Bool {
+        guard let last = own.measure.recent.last, let best = own.measure.recent.min() else { return false }
+        return last.seconds > best.seconds * (1 + Self.marginPart) + Self.margin || own.measure.lostCount > 2
+    }
+
+    private func looksBetter(_ other: KnownPath, than own: KnownPath) -> Bool {
+        guard let theirs = other.measure.recent.last, let ours = own.measure.roundTripTime else { return true }
+        let cost = ours.seconds * own.path.bias
+        return theirs.seconds * other.path.bias + max(Self.margin, cost * Self.marginPart) <= cost
+            || own.measure.lostCount > other.measure.lostCount + 1
+    }
+
+    private mutating func beginComparison(at now: Instant) {
+        guard level >= .quiet, comparison == nil, comparisonNotBefore.map({ $0 <= now }) ?? true,
+            known.contains(where: { $0.path != current && $0.isUsable })
+        else { return }
+        comparison = Comparison(startedAt: now, roundsLeft: PathMeasure.recentCount, deadline: now)
+    }
+
+    mutating func continueComparison(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
+        guard let comparison, doubt == nil else { return [] }
+        let compared = known.filter { $0.path == current || $0.isUsable }.sorted { rank($0) < rank($1) }
+        guard comparison.roundsLeft > 0 else { return decide(at: now) }
+        let slowest = compared.compactMap(\.measure.recent.last).max() ?? .milliseconds(200)
+        self.comparison?.roundsLeft -= 1
+        self.comparison?.deadline =
+            now
+            + (comparison.roundsLeft > 1
+                ? Comparison.interval : min(max(slowest * 5 / 4, .milliseconds(100)), .seconds(1)))
+        let paths = [current].compactMap { $0 } + compared.map(\.path).filter { $0 != current }
+        return paths.prefix(Self.comparedLimit).flatMap { ping($0, at: now, using: &random) }
+    }
+
+    private mutating func decide(at now: Instant) -> [Action] {
+        comparison = nil
+        comparisonNotBefore = now + Self.comparisonPause
+        guard let current, let own = knownPath(current), let ours = own.measure.cost(of: current, .lower) else {
+            return []
+        }
+        let rivals = known.compactMap { path -> (path: KnownPath, cost: Double)? in
+            guard path.path != current, path.isUsable, flaps.allows(current, path.path, at: now),
+                let cost = path.measure.cost(of: path.path, .upper)
+            else { return nil }
+            return (path, cost + own.measure.jitter + path.measure.jitter)
+        }
+        let before = standby
+        guard let best = rivals.min(by: { $0.cost < $1.cost }),
+            best.cost + max(Self.margin, ours * Self.marginPart) <= ours
+        else {
+            chooseStandby(anew: true)
+            return standby == before ? [] : [.update]
+        }
+        let isFaster = (best.path.measure.recent.max() ?? .zero) < (own.measure.recent.min() ?? .zero)
+        let actions = use(best.path.path, because: isFaster ? .faster : .lessLoss, at: now)
+        chooseStandby(anew: true)
+        return actions
+    }
+}
