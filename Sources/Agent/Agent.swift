@@ -34,6 +34,8 @@ package actor Agent {
     var control: ControlServer
     var mesh: MeshService?
     var pings: [UInt64: PingSession] = [:]
+    var traces: [UInt64: TraceSession] = [:]
+    var inquiries: [UInt64: InquirySession] = [:]
     var nextPingToken: UInt64 = 1
     private var meshWatches: [EventLoop.Watch] = []
     private var meshTimer: EventLoop.Timer?
@@ -168,6 +170,9 @@ package actor Agent {
         lastFailure = nil
         mesh.onPong = { [self] token, roundTripTime, relay, endpoint in
             assumeIsolated { $0.receivePong(token, roundTripTime, relay: relay, endpoint: endpoint) }
+        }
+        mesh.onExplained = { [self] token, explanation in
+            assumeIsolated { $0.receiveExplanation(token, explanation) }
         }
         do {
             // One by one, so that those which stand are cancelled when the next is refused.

@@ -49,6 +49,8 @@ extension Agent {
         case .status: return .status(status)
         case .peers: return mesh.map { .peers($0.peerList()) } ?? .failure(Self.isDown)
         case .ping(let target, let count): return beginPing(target, count, on: connection)
+        case .trace(let target): return beginTrace(target, on: connection)
+        case .why(let from, let to): return beginWhy(from: from, to: to, on: connection)
         case .invite(let invite): return self.invite(invite)
         case .wireguardAdd(let name, let endpoint): return addClient(name, endpoint: endpoint)
         case .wireguardList: return clientList()
@@ -64,7 +66,7 @@ extension Agent {
         }
     }
 
-    private static let isDown = Failure(.failed, "the mesh is down on this host", nextStep: "run meshctl up")
+    static let isDown = Failure(.failed, "the mesh is down on this host", nextStep: "run meshctl up")
 
     var status: Status {
         guard let mesh else {
@@ -305,8 +307,7 @@ extension Agent {
     private func beginPing(_ target: String, _ count: Int, on connection: ControlServer.ConnectionID) -> Reply? {
         guard let mesh else { return .failure(Self.isDown) }
         guard let peer = mesh.node.peer(named: target) else {
-            return .failure(
-                Failure(.failed, "no node is called \(target) or owns that address", nextStep: "see meshctl peers"))
+            return .failure(Self.unknown(target))
         }
         let token = nextPingToken
         nextPingToken += 1
@@ -326,6 +327,7 @@ extension Agent {
     }
 
     func receivePong(_ token: UInt64, _ roundTripTime: Duration, relay: String?, endpoint: Endpoint?) {
+        if receiveTracePong(token, roundTripTime) { return }
         guard let session = pings[token], session.isWaiting else { return }
         var pong = Pong(
             sequence: session.sent, node: session.node, path: relay.map { .relay(via: $0) } ?? .direct)

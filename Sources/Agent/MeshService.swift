@@ -31,6 +31,7 @@ final class MeshService {
     let portMapping: PortMappingService
     let startedAt: Instant
     /// Answers to `ping`, by token.
+    var onExplained: (UInt64, Mesh.Explanation?) -> Void = { _, _ in }
     var onPong: (UInt64, Duration, String?, Endpoint?) -> Void = { _, _, _, _ in }
 
     private let tun: TunDevice
@@ -388,6 +389,10 @@ final class MeshService {
     private func report(_ event: NodeEvent) {
         if case .pong(let token, let roundTripTime, let path, let relay) = event {
             onPong(token, roundTripTime, relay, path.endpoint)
+            return
+        }
+        if case .explained(let token, let explanation) = event {
+            onExplained(token, explanation)
             return
         }
         event.write(to: log)

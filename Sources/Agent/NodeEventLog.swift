@@ -39,7 +39,7 @@ extension NodeEvent {
                     "peer": peer, "tried": tried.map(\.description).joined(separator: ","),
                     "own nat": "\(pair.own)", "peer nat": "\(pair.peer)",
                 ])
-        case .pong: break
+        case .pong, .explained: break
         }
     }
 

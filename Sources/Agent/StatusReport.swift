@@ -114,12 +114,10 @@ extension MeshService {
             var peer = Peer(
                 name: status.name, nodeID: status.nodeID?.description ?? "-", kind: status.isClient ? .client : .node)
             peer.prefixes = status.prefixes
-            peer.path =
-                switch status.path {
-                case .direct?: .direct
-                case .relayed?: .relay(via: status.relay ?? "unknown")
-                case nil: .none
-                }
+            peer.path = .init(status.path, relay: status.relay)
+            peer.standby = .init(status.standby, relay: status.standbyRelay)
+            peer.lossPercent = status.loss.map { Int(($0 * 100).rounded()) }
+            peer.pathReason = status.pathReason
             peer.endpoint = status.endpoint
             peer.roundTripTime = status.roundTripTime
             peer.sinceHandshake = status.isConnected ? status.lastHandshake.map { now - $0 } : nil
@@ -142,6 +140,16 @@ extension Status.PortMapping {
             isBehindAnotherNAT = lease.isBehindAnotherNAT
         }
         problem = status.problem?.description
+    }
+}
+
+extension ControlAPI.Path {
+    init(_ path: Traversal.Path?, relay: String?) {
+        switch path {
+        case .direct?: self = path?.isStream == true ? .stream : .direct
+        case .relayed?: self = .relay(via: relay ?? "unknown")
+        case nil: self = .none
+        }
     }
 }
 

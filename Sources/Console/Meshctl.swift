@@ -56,6 +56,8 @@ package struct Meshctl {
         case ["status"]: try status()
         case ["peers"]: try peers()
         case ["ping"]: return try ping()
+        case ["trace"]: return try trace()
+        case ["why"]: try why()
         case ["invite"]: try invite()
         case ["wireguard", "add"]: try wireguardAdd()
         case ["wireguard", "list"]: try wireguardList()

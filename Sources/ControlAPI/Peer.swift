@@ -17,6 +17,12 @@ package struct Peer: JSONRepresentable {
     /// Where packets go at this moment: the peer itself or its relay.
     package var endpoint: Endpoint?
     package var roundTripTime: Duration?
+    /// Share of the last probes along the path that stayed unanswered, in percent.
+    package var lossPercent: Int?
+    /// Why this path was taken.
+    package var pathReason: String?
+    /// What packets would take at once if the path failed.
+    package var standby: Path = .none
     /// How long ago the last handshake was completed.
     package var sinceHandshake: Duration?
     /// How long the present path has been in use.
@@ -45,6 +51,9 @@ extension Peer {
         path = try Path(json: json.member("path"))
         endpoint = try json.optionalEndpoint("endpoint")
         roundTripTime = try json.optionalMilliseconds("rttMilliseconds")
+        lossPercent = try json.optionalMember("lossPercent")?.integer()
+        pathReason = try json.optionalString("pathReason")
+        standby = try Path(json: json.member("standby"))
         sinceHandshake = try json.optionalSeconds("secondsSinceHandshake")
         pathAge = try json.optionalSeconds("pathSeconds")
         receivedBytes = try json.member("receivedBytes").integer(UInt64.self)
@@ -56,7 +65,9 @@ extension Peer {
         [
             "name": .string(name), "nodeID": .string(nodeID), "kind": .string(kind.rawValue),
             "prefixes": JSONValue(texts: prefixes), "path": path.json, "endpoint": endpoint.json,
-            "rttMilliseconds": roundTripTime?.milliseconds, "secondsSinceHandshake": sinceHandshake?.seconds,
+            "rttMilliseconds": roundTripTime?.milliseconds,
+            "lossPercent": lossPercent.map { .integer(Int64($0)) }, "pathReason": pathReason.json,
+            "standby": standby.json, "secondsSinceHandshake": sinceHandshake?.seconds,
             "pathSeconds": pathAge?.seconds, "receivedBytes": JSONValue(count: receivedBytes),
             "sentBytes": JSONValue(count: sentBytes), "certificateExpiry": certificateExpiry.json,
         ]

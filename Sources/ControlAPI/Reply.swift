@@ -7,6 +7,8 @@ package enum Reply: Equatable, Sendable {
     case peers([Peer])
     case pong(Pong)
     case pingSummary(PingSummary)
+    case trace(Trace)
+    case explanation(Explanation)
     case invitation(Invitation)
     case wireguardClient(WireGuardClient)
     case wireguardClients([AdmittedClient])
@@ -29,6 +31,8 @@ package enum Reply: Equatable, Sendable {
         case .peers(let peers): JSONValue(list: peers)
         case .pong(let pong): pong.json
         case .pingSummary(let summary): summary.json
+        case .trace(let trace): trace.json
+        case .explanation(let explanation): explanation.json
         case .invitation(let invitation): invitation.json
         case .wireguardClient(let client): client.json
         case .wireguardClients(let clients): JSONValue(list: clients)
@@ -46,6 +50,8 @@ package enum Reply: Equatable, Sendable {
         case .peers: "peers"
         case .pong: "pong"
         case .pingSummary: "pingSummary"
+        case .trace: "trace"
+        case .explanation: "explanation"
         case .invitation: "invitation"
         case .wireguardClient: "wireguardClient"
         case .wireguardClients: "wireguardClients"
@@ -67,6 +73,8 @@ extension Reply: JSONRepresentable {
         case "peers": self = .peers(try json.list("value"))
         case "pong": self = .pong(try Pong(json: value))
         case "pingSummary": self = .pingSummary(try PingSummary(json: value))
+        case "trace": self = .trace(try Trace(json: value))
+        case "explanation": self = .explanation(try Explanation(json: value))
         case "invitation": self = .invitation(try Invitation(json: value))
         case "wireguardClient": self = .wireguardClient(try WireGuardClient(json: value))
         case "wireguardClients": self = .wireguardClients(try json.list("value"))

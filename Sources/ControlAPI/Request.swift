@@ -12,6 +12,10 @@ package enum Request: Equatable, Sendable {
     case peers
     /// Answers a `.pong` for each probe, then `.pingSummary`.
     case ping(target: String, count: Int)
+    /// The hops on the way to a node, each measured; answers `.trace`.
+    case trace(target: String)
+    /// Why the way from this node, or from another one, to a node is as it is; answers `.explanation`.
+    case why(from: String?, to: String)
     case invite(Invite)
     /// `endpoint` overrides the address and port that the client is told to dial; a host name may stand there.
     case wireguardAdd(name: String, endpoint: String?)
@@ -78,6 +82,8 @@ extension Request: JSONRepresentable {
         case "ping":
             let count = try json.member("count").limited(to: Self.pingCountRange)
             self = .ping(target: try json.member("target").string(), count: count)
+        case "trace": self = .trace(target: try json.member("target").string())
+        case "why": self = .why(from: try json.optionalString("from"), to: try json.member("to").string())
         case "invite": self = .invite(try Invite(json: json))
         case "wireguardAdd":
             self = .wireguardAdd(
@@ -98,6 +104,8 @@ extension Request: JSONRepresentable {
         case .peers: message("peers")
         case .ping(let target, let count):
             message("ping", ["target": .string(target), "count": .integer(Int64(count))])
+        case .trace(let target): message("trace", ["target": .string(target)])
+        case .why(let from, let to): message("why", ["from": from.json, "to": .string(to)])
         case .invite(let invite): message("invite", invite.members)
         case .wireguardAdd(let name, let endpoint):
             message("wireguardAdd", ["name": .string(name), "endpoint": endpoint.json])

@@ -185,6 +185,7 @@ package struct Node {
     var recentPeers: [RecentPeer]
     var lastDigest: Instant
     var renewalAskedAt: Instant?
+    var inquiries: [UInt64: PendingInquiry] = [:]
 
     /// - Parameter unixTime: what the wall clock says at `now`, since 1970.
     package init(

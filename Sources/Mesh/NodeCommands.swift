@@ -18,6 +18,11 @@ extension Node {
         package var endpoint: Endpoint?
         package var relay: String?
         package var roundTripTime: Duration?
+        /// Share of the last pings along the path that stayed unanswered.
+        package var loss: Double?
+        package var pathReason: String?
+        package var standby: Path?
+        package var standbyRelay: String?
         package var lastHandshake: Instant?
         package var pathSince: Instant?
         package var bytesReceived: UInt64
@@ -33,11 +38,16 @@ extension Node {
             guard peer.nodeID != nil || peer.isClient else { return nil }
             let path = peer.hasSession ? peer.paths.current : nil
             var endpoint = peer.lastEndpoint
-            if case .direct(let current)? = path { endpoint = current }
+            if case .direct(let current)? = path { endpoint = reached(current) }
+            let statistics = path.flatMap { peer.paths.statistics(of: $0) }
+            let standby = path == nil ? nil : peer.paths.standby
             return PeerStatus(
                 name: peer.name, nodeID: peer.nodeID, isClient: peer.isClient, prefixes: peer.sources, path: path,
                 endpoint: endpoint, relay: path.flatMap(relayName),
-                roundTripTime: path.flatMap { peer.paths.statistics(of: $0)?.roundTripTime },
+                roundTripTime: statistics?.roundTripTime,
+                loss: statistics?.roundTripTime == nil ? nil : statistics?.loss,
+                pathReason: path == nil ? nil : peer.paths.history.changes.last?.reason.rawValue, standby: standby,
+                standbyRelay: standby.flatMap(relayName),
                 lastHandshake: peer.sessionSince, pathSince: peer.paths.currentSince,
                 bytesReceived: peer.tunnel.activity.bytesReceived, bytesSent: peer.tunnel.activity.bytesSent,
                 certificateExpiry: peer.isClient ? nil : peer.certificateExpiry, clockDifference: peer.clockDifference,
@@ -63,6 +73,12 @@ extension Node {
     package func peer(named target: String) -> Int? {
         if let address = IPAddress(target) { return routes.lookup(address) }
         return peers.all.first { $0.name == target && $0.nodeID != nil }?.number
+    }
+
+    /// The node called so, or that owns an address; this one too.
+    package func nodeID(named target: String) -> NodeID? {
+        if target == identity.name.description { return identity.nodeID }
+        return peer(named: target).flatMap { peers[$0]?.nodeID }
     }
 
     /// Sends a ping through the tunnel, making one first if need be. The answer is the event `pong` with this token.

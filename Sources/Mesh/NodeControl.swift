@@ -77,9 +77,10 @@ extension Node {
         switch topic {
         case .renewal: receiveRenewal(payload, from: number, at: now)
         case .punch: receivePunch(payload, from: number, along: path, at: now)
-        // Of a later version: nobody here speaks of these yet.
         case .reachability: receiveReachability(payload, from: number, at: now)
-        case .search, .relaying, .inquiry: counters.unexpectedFrames += 1
+        case .inquiry: receiveInquiry(payload, from: number, at: now)
+        // Of a later version: nobody here speaks of these yet.
+        case .search, .relaying: counters.unexpectedFrames += 1
         }
     }
 

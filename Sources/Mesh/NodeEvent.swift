@@ -31,5 +31,7 @@ package enum NodeEvent: Equatable, Sendable {
     case punchFailed(peer: String, tried: [Endpoint], pair: NATPair)
     /// Stays unanswered: the addresses tried so far.
     case unanswered(peer: String, tried: [Endpoint])
+    /// Another node's answer to a question of ours; `nil` when it does not know the node asked about.
+    case explained(token: UInt64, Explanation?)
     case pong(token: UInt64, roundTripTime: Duration, path: Path, relay: String?)
 }

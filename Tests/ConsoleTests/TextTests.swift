@@ -97,6 +97,9 @@ import Wire
         direct.endpoint = try endpoint("198.18.1.2:20007")
         direct.roundTripTime = .microseconds(12_345)
         direct.sinceHandshake = .seconds(31)
+        direct.pathAge = .seconds(200)
+        direct.lossPercent = 2
+        direct.standby = .relay(via: "hub-2")
         direct.receivedBytes = 3 << 20
         direct.sentBytes = 99
         var relayed = Peer(name: "edge-2", nodeID: "2", kind: .node)
@@ -104,10 +107,10 @@ import Wire
         let phone = Peer(name: "phone", nodeID: "3", kind: .client)
         #expect(
             PeersText(style: plain).lines([direct, relayed, phone]).joined(separator: "\n") == """
-                NAME            PATH         ENDPOINT              RTT  HANDSHAKE  RECEIVED  SENT  PREFIXES
-                gateway         direct       198.18.1.2:20007  12.3 ms   31 s ago   3.0 MiB  99 B  10.130.1.0/24, fd12:1::/64
-                edge-2          via gateway  -                       -          -       0 B   0 B
-                phone (client)  none         -                       -          -       0 B   0 B
+                NAME            PATH              SINCE  ENDPOINT              RTT  LOSS  STANDBY    HANDSHAKE  RECEIVED  SENT  PREFIXES
+                gateway         direct       3 min 20 s  198.18.1.2:20007  12.3 ms   2 %  via hub-2   31 s ago   3.0 MiB  99 B  10.130.1.0/24, fd12:1::/64
+                edge-2          via gateway           -  -                       -     -  -                  -       0 B   0 B
+                phone (client)  none                  -  -                       -     -  -                  -       0 B   0 B
                 """)
     }
 

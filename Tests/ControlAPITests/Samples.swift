@@ -23,7 +23,9 @@ enum Samples {
 
     static let requests: [Request] = [
         .up(Request.Up()), .up(Request.Up(token: "km1-abc", name: "edge-1", advertise: [prefix, prefix("fd00::/48")])),
-        .down, .status, .peers, .ping(target: "edge-2", count: 5), .invite(Request.Invite()),
+        .down, .status, .peers, .ping(target: "edge-2", count: 5), .trace(target: "edge-2"),
+        .why(from: nil, to: "edge-2"), .why(from: "edge-3", to: "edge-2"),
+        .invite(Request.Invite()),
         .invite(
             Request.Invite(uses: 20, lifetimeSeconds: 3600, namePattern: "edge-*", mayRelay: false, prefixPool: prefix)),
         .wireguardAdd(name: "phone", endpoint: nil), .wireguardAdd(name: "phone", endpoint: "vpn.example.org:20007"),
@@ -68,6 +70,9 @@ enum Samples {
         peer.path = .relay(via: "gateway")
         peer.endpoint = endpoint("198.18.1.2:20007")
         peer.roundTripTime = .microseconds(12_345)
+        peer.lossPercent = 5
+        peer.pathReason = "first path that answered"
+        peer.standby = .stream
         peer.sinceHandshake = .seconds(31)
         peer.pathAge = .seconds(7200)
         peer.receivedBytes = 1 << 40
@@ -92,7 +97,23 @@ enum Samples {
         return pong
     }()
 
+    static let explanation = Explanation(
+        from: "edge-1", to: "edge-2", verdict: "relayed through gateway",
+        steps: [
+            .init("certificate", .good, ["valid"]), .init("direct", .failed, ["a", "b"]), .init("relay", .doubtful, []),
+        ],
+        nextStep: "forward UDP port 20007")
+
     static let replies: [Reply] = [
+        .trace(
+            Trace(
+                target: "edge-2",
+                hops: [
+                    .init(.origin, "edge-1"),
+                    .init(.relay, "gateway", endpoint: endpoint("198.18.1.2:20007"), roundTripTime: .milliseconds(3)),
+                    .init(.node, "edge-2"),
+                ])),
+        .explanation(explanation), .explanation(Explanation(from: "a", to: "b", verdict: "direct", steps: [])),
         .up(UpResult(action: .created, token: invitation, status: fullStatus)),
         .up(UpResult(action: .unchanged, status: Status(state: .ready, nodeName: "a", uptime: .zero))),
         .status(fullStatus), .status(Status(state: .down, nodeName: "a", uptime: .zero)),

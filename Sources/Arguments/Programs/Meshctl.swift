@@ -12,7 +12,8 @@ extension Programs {
                 Option("socket", "talk to the agent that listens here", takes: "PATH", as: .file),
             ],
             commands: [
-                up, down, status, peers, ping, invite, wireguard, config, reload, versions, completion, man,
+                up, down, status, peers, ping, trace, why, invite, wireguard, config, reload, versions,
+                completion, man,
             ],
             examples: [
                 Command.Example("meshctl up", "create a mesh on the first host"),
@@ -87,6 +88,27 @@ extension Programs {
         "ping", "measure the way to a node, and show the path taken",
         arguments: [Argument("NODE", "a node's name, or an address inside its prefixes")],
         options: [Option("count", short: "n", "send this many probes (default 5)", takes: "N", as: .number(1...1000))])
+
+    private static let trace = Command(
+        "trace", "show the hops on the way to a node, each measured",
+        discussion: ["Times are from this host to the hop and back, through the mesh."],
+        arguments: [Argument("NODE", "a node's name, or an address inside its prefixes")])
+
+    private static let why = Command(
+        "why", "say why the way to a node is as it is, or where it fails",
+        discussion: [
+            "Goes through every step from the node's certificate to the path in use, with what is known of each: which "
+                + "addresses were tried, what the NATs on both sides do, which relays were measured. With two names the "
+                + "first node is asked, over the mesh, how it reaches the second."
+        ],
+        arguments: [
+            Argument("NODE", "the node that is to be reached; with TARGET, the node that wants to reach it"),
+            Argument("TARGET", "the node that is to be reached", isOptional: true),
+        ],
+        examples: [
+            Command.Example("meshctl why edge-7", "why packets of this host to edge-7 are relayed"),
+            Command.Example("meshctl why edge-3 edge-7", "the same, as edge-3 sees it"),
+        ])
 
     private static let invite = Command(
         "invite", "make a join token",

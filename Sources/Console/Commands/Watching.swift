@@ -35,6 +35,23 @@ extension Meshctl {
         }
     }
 
+    /// A hop that does not answer makes it a failure.
+    func trace() throws(Failure) -> Int32 {
+        let request = Request.trace(target: invocation.argument("NODE") ?? "")
+        let trace = try ask(request) { if case .trace(let trace) = $0 { trace } else { nil } }
+        output.show(trace.json, ExplanationText(style: output.style).lines(trace))
+        return trace.hops.last?.roundTripTime == nil ? Failure.Code.failed.exitCode : 0
+    }
+
+    /// With one name from this node to that one; with two from the first to the second.
+    func why() throws(Failure) {
+        let first = invocation.argument("NODE") ?? ""
+        let second = invocation.argument("TARGET")
+        let request = Request.why(from: second == nil ? nil : first, to: second ?? first)
+        let explanation = try ask(request) { if case .explanation(let found) = $0 { found } else { nil } }
+        output.show(explanation.json, ExplanationText(style: output.style).lines(explanation))
+    }
+
     func reload() throws(Failure) {
         let result = try ask(.reload) { if case .reloaded(let result) = $0 { result } else { nil } }
         var lines: [String] = []

@@ -10,14 +10,17 @@ struct PeersText {
             return ["No peers yet. 'meshctl invite' makes a token; 'meshctl up TOKEN' on another host joins with it."]
         }
         var table = Table(columns: [
-            .init("NAME"), .init("PATH"), .init("ENDPOINT"), .init("RTT", isNumeric: true),
+            .init("NAME"), .init("PATH"), .init("SINCE", isNumeric: true), .init("ENDPOINT"),
+            .init("RTT", isNumeric: true), .init("LOSS", isNumeric: true), .init("STANDBY"),
             .init("HANDSHAKE", isNumeric: true), .init("RECEIVED", isNumeric: true), .init("SENT", isNumeric: true),
             .init("PREFIXES"),
         ])
         for peer in peers {
             table.rows.append([
                 .init(peer.kind == .client ? "\(peer.name) (client)" : peer.name), path(peer.path),
-                .init(peer.endpoint?.description ?? "-"), .init(peer.roundTripTime.map(Units.milliseconds) ?? "-"),
+                .init(peer.pathAge.map(Units.age) ?? "-"), .init(peer.endpoint?.description ?? "-"),
+                .init(peer.roundTripTime.map(Units.milliseconds) ?? "-"),
+                .init(peer.lossPercent.map { "\($0) %" } ?? "-"), standby(peer.standby),
                 .init(peer.sinceHandshake.map { "\(Units.age($0)) ago" } ?? "-"),
                 .init(Units.bytes(peer.receivedBytes)),
                 .init(Units.bytes(peer.sentBytes)), .init(peer.prefixes.map(\.description).joined(separator: ", ")),
@@ -45,9 +48,14 @@ struct PeersText {
         return table.lines(style)
     }
 
+    private func standby(_ path: Path) -> Table.Cell {
+        if case .none = path { .init("-") } else { .init(self.path(path).text) }
+    }
+
     private func path(_ path: Path) -> Table.Cell {
         switch path {
         case .direct: .init("direct", .good)
+        case .stream: .init("tls", .doubtful)
         case .relay(let name): .init("via \(name)", .doubtful)
         case .none: .init("none", .bad)
         }

@@ -28,6 +28,7 @@ struct PingText {
         let endpoint = pong.endpoint.map { " \($0)" } ?? ""
         return switch pong.path {
         case .direct: style(.good, "direct") + endpoint
+        case .stream: style(.doubtful, "tls") + endpoint
         case .relay(let name): style(.doubtful, "via \(name)") + endpoint
         case .none: style(.bad, "no path")
         }
