@@ -34,7 +34,9 @@ private final class Tunnel {
         relay.tables = Tables(
             generation: 1,
             circuits: [
-                CircuitEntry(id: 1, source: Self.sender, role: .relay(to: Destination(Self.receiver, circuit: 2)))
+                CircuitEntry(
+                    id: 1, source: Self.sender,
+                    role: .relay(to: Destination(Self.receiver, circuit: 2), meter: RelayMeter()))
             ])
         startSession()
         sealAll { _ in }

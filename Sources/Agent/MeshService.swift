@@ -191,6 +191,8 @@ final class MeshService {
             $0.endpoint(defaultPort: Configuration.STUN.defaultPort)
         }
         settings.isRelayAllowed = configuration.relay.enabled
+        settings.relayRate = configuration.relay.maxRate.bytesPerSecond
+        settings.relayRatePerMember = configuration.relay.maxRatePerPeer.bytesPerSecond
         settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
         settings.natKeepalive = configuration.keepalive
         settings.innerMTU = innerMTU(configuration)

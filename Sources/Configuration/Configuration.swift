@@ -106,6 +106,18 @@ package struct Configuration: Equatable, Sendable {
 
     package struct Relay: Equatable, Sendable {
         package var enabled = true
+        package var maxRate = RateLimit.unlimited
+        package var maxRatePerPeer = RateLimit.unlimited
+    }
+
+    package enum RateLimit: Equatable, Sendable {
+        case unlimited
+        case bitsPerSecond(Int)
+
+        /// `nil`: no limit.
+        package var bytesPerSecond: Int? {
+            if case .bitsPerSecond(let bits) = self { bits / 8 } else { nil }
+        }
     }
 
     /// A node to relay through first, and addresses of it for when nothing else is known.

@@ -120,6 +120,31 @@ extension Format where Value == Duration {
     }
 }
 
+extension Format where Value == Configuration.RateLimit {
+    private static var units: [(suffix: String, bits: Int)] {
+        [("kbit/s", 1000), ("Mbit/s", 1_000_000), ("Gbit/s", 1_000_000_000)]
+    }
+
+    /// A whole number of kbit/s, Mbit/s or Gbit/s, or no limit.
+    static var rate: Format {
+        Format("unlimited or a rate from 64kbit/s to 100Gbit/s, as 500kbit/s, 20Mbit/s or 1Gbit/s", text: write) {
+            text, _ in
+            if text == "unlimited" { return .unlimited }
+            guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
+                let count = Int(decimal: text.dropLast(unit.suffix.count)), count <= Int(Int32.max),
+                (64_000...100_000_000_000).contains(count * unit.bits)
+            else { return nil }
+            return .bitsPerSecond(count * unit.bits)
+        }
+    }
+
+    private static func write(_ limit: Configuration.RateLimit) -> String {
+        guard case .bitsPerSecond(let bits) = limit else { return "unlimited" }
+        let unit = units.last { bits.isMultiple(of: $0.bits) && bits >= $0.bits } ?? units[0]
+        return "\(bits / unit.bits)\(unit.suffix)"
+    }
+}
+
 extension FixedWidthInteger {
     /// Digits only: no sign, no separators, no other base.
     init?(decimal text: some StringProtocol) {

@@ -65,6 +65,13 @@ extension Setting {
             "Whether this node forwards sealed packets of two others that cannot reach each other. It cannot read them."
         ),
         Setting(
+            "relay.maxRate", \.relay.maxRate, .rate, .live,
+            "How much this node forwards for all others together. When that is used up, members that send more than their share"
+                + " lose packets first."),
+        Setting(
+            "relay.maxRatePerPeer", \.relay.maxRatePerPeer, .rate, .live,
+            "How much this node forwards of what one member sends."),
+        Setting(
             "relayNodes", \.relayNodes, .list(of: .relayNode, limit: 16), .live,
             "Nodes to relay through first, as {nodeName: hub-1, advertiseAddress: [192.0.2.1]}."),
         Setting(

@@ -18,6 +18,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case sourceNotAllowed
     case unknownCircuit
     case wrongCircuitSource
+    case relayLimit
     case tunWriteFailed
     // Both.
     case upcallLimit
@@ -39,6 +40,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .sourceNotAllowed: "source not allowed for the peer"
         case .unknownCircuit: "unknown circuit"
         case .wrongCircuitSource: "circuit used from another endpoint"
+        case .relayLimit: "more than may be relayed"
         case .tunWriteFailed: "interface did not take the packet"
         case .upcallLimit: "too many packets for the control thread in one batch"
         case .mailboxFull: "control thread too slow"
@@ -48,8 +50,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
 
 /// Counts of one packet thread, readable from any.
 package final class DropCounters: Sendable {
-    private static let reasonCount = 17
-    private let counts = InlineArray<17, Atomic<UInt64>> { _ in Atomic(0) }
+    private static let reasonCount = 18
+    private let counts = InlineArray<18, Atomic<UInt64>> { _ in Atomic(0) }
 
     package init() {
         precondition(DropReason.allCases.count == Self.reasonCount)

@@ -29,6 +29,16 @@ package struct InboundEngine: ~Copyable {
         var hasPackets = false
     }
 
+    /// Frames of one train that follow each other on one circuit.
+    private struct RelayedRun {
+        let circuit: UInt64
+        let destination: Destination
+        let meter: RelayMeter
+        let isLimited: Bool
+        var packets = 0
+        var bytes = 0
+    }
+
     package var tables = Tables.empty {
         didSet { session = nil }
     }
@@ -41,7 +51,7 @@ package struct InboundEngine: ~Copyable {
     private var coalescer: Coalescer
     private let emptyPacket = PacketBuffer(count: TransportMessage.tagSize)
     private var relayed = OutgoingGroups(capacity: 64)
-    private var lastRelayed: UInt64?
+    private var relayedRun: RelayedRun?
     private var datagramBudget: TokenBucket
     /// The session of the last message, kept for the rest of its train.
     private var session: Tables.Session?
@@ -73,7 +83,6 @@ package struct InboundEngine: ~Copyable {
     package mutating func receive(
         _ bytes: PacketBytes, segmentSize: Int, from source: Endpoint, localAddress: IPAddress?, at now: Instant
     ) {
-        relayed.close()
         let size = segmentSize > 0 ? segmentSize : bytes.count
         let direct = Origin(.direct(source), localAddress: localAddress)
         var offset = 0
@@ -83,6 +92,7 @@ package struct InboundEngine: ~Copyable {
             offset &+= count
         }
         noteArrivals(at: now)
+        endRelayedRun()
     }
 
     /// Completes the last frame. To be called when nothing more is there to receive.
@@ -120,6 +130,11 @@ package struct InboundEngine: ~Copyable {
             return
         }
         let id = RelayHeader.circuit(of: datagram)
+        // The source is the same throughout a train, so it has been checked.
+        if relayedRun?.circuit == id {
+            relay(train, offset, count, isFirst: false, at: now)
+            return
+        }
         guard let circuit = tables.circuit(id) else {
             drops.add(.unknownCircuit)
             return
@@ -129,11 +144,11 @@ package struct InboundEngine: ~Copyable {
             return
         }
         switch circuit.role {
-        case .relay(let destination):
-            RelayHeader.setCircuit(destination.circuit ?? 0, of: datagram)
-            relayed.append(train, offset, count, to: destination, isSameDestination: lastRelayed == id)
-            lastRelayed = id
-            relayedCount &+= 1
+        case .relay(let destination, let meter):
+            endRelayedRun()
+            relayedRun = RelayedRun(
+                circuit: id, destination: destination, meter: meter, isLimited: meter.quota.isLimited)
+            relay(train, offset, count, isFirst: true, at: now)
         case .end:
             let origin = Origin(.relayed(circuit: id))
             if TransportMessage.isTransport(message) {
@@ -142,6 +157,28 @@ package struct InboundEngine: ~Copyable {
                 handUp(message, origin, at: now)
             }
         }
+    }
+
+    /// Forwards a frame of the present run.
+    private mutating func relay(_ train: PacketBytes, _ offset: Int, _ count: Int, isFirst: Bool, at now: Instant) {
+        guard let run = relayedRun else { return }
+        if run.isLimited, !run.meter.admits(count, at: now) {
+            drops.add(.relayLimit)
+            return
+        }
+        RelayHeader.setCircuit(run.destination.circuit ?? 0, of: train.slice(offset, count))
+        relayed.append(train, offset, count, to: run.destination, isSameDestination: !isFirst)
+        relayedRun?.packets = run.packets &+ 1
+        relayedRun?.bytes = run.bytes &+ count
+    }
+
+    private mutating func endRelayedRun() {
+        guard let run = relayedRun else { return }
+        relayedRun = nil
+        relayed.close()
+        guard run.packets > 0 else { return }
+        run.meter.noteRelayed(packets: run.packets, bytes: run.bytes)
+        relayedCount &+= UInt64(run.packets)
     }
 
     /// Opens a transport message (WireGuard paper §5.4.6).

@@ -122,7 +122,9 @@ package struct PlainPath {
         guard let circuit = tables.circuit(id) else { return drop(.unknownCircuit) }
         guard circuit.source == source else { return drop(.wrongCircuitSource) }
         switch circuit.role {
-        case .relay(let destination):
+        case .relay(let destination, let meter):
+            guard meter.admits(datagram.count, at: now) else { return drop(.relayLimit) }
+            meter.noteRelayed(packets: 1, bytes: datagram.count)
             var next = destination
             next.circuit = destination.circuit ?? 0
             return Outcome(datagrams: [Datagram(message, to: next)])

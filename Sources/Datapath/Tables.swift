@@ -1,4 +1,5 @@
 package import Noise
+package import Relay
 package import SansIO
 package import Traversal
 package import Wire
@@ -128,8 +129,9 @@ package final class PeerEntry: Sendable {
 /// A circuit that frames may arrive on, at its relay or at one of its ends.
 package struct CircuitEntry: Sendable {
     package enum Role: Sendable {
-        /// This node relays: frames go on to `destination`, whose `circuit` is the next receiver's identifier.
-        case relay(to: Destination)
+        /// This node relays: frames go on to `destination`, whose `circuit` is the next receiver's identifier. `meter` is that
+        /// of the member that sends them.
+        case relay(to: Destination, meter: RelayMeter)
         /// This node is the end: the frame holds a message of a peer.
         case end
     }

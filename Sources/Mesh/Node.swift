@@ -203,6 +203,8 @@ package struct Node {
         registry = Registry(mesh: identity.mesh, limit: configuration.peerLimit)
         stunServer = STUNServer(at: now)
         relay = RelayServer(limits: configuration.relayLimits, isEnabled: configuration.isRelayAllowed)
+        relay.quota.setRates(
+            total: configuration.relayRate ?? 0, perMember: configuration.relayRatePerMember ?? 0)
         isReachable = restored.isReachable || !configuration.advertised.isEmpty
         cameUnasked = restored.isReachable
         dialBackBudget = TokenBucket(rate: 20, burst: 200, now: now)

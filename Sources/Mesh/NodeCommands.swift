@@ -116,6 +116,7 @@ extension Node {
             }
         }
         relay.isEnabled = new.isRelayAllowed
+        relay.quota.setRates(total: new.relayRate ?? 0, perMember: new.relayRatePerMember ?? 0)
         if !new.isRelayAllowed {
             for circuit in relay.all { closeForwarding(circuit, at: now) }
         }

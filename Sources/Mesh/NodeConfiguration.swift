@@ -16,6 +16,9 @@ package struct NodeConfiguration: Equatable, Sendable {
     /// Stock STUN servers to ask for our own.
     package var stunServers: [Endpoint] = []
     package var isRelayAllowed = true
+    /// Bytes a second that are relayed in all and of what one member sends; `nil`: no limit.
+    package var relayRate: Int?
+    package var relayRatePerMember: Int?
     /// Names of nodes that relay for us before others.
     package var preferredRelays: [String] = []
     /// Interval of packets that keep a NAT's mapping open towards the nodes that we keep a tunnel with.

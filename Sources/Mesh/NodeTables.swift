@@ -88,11 +88,12 @@ extension Node {
         for circuit in relay.all {
             for leg in [circuit.opener, circuit.target] {
                 guard let (from, to) = circuit.legs(from: leg.relayID), let replyID = to.replyID,
+                    let meter = relay.meters[from.peer],
                     case .direct(let source)? = peers[from.peer]?.paths.current,
                     case .direct(let target)? = peers[to.peer]?.paths.current
                 else { continue }
                 let next = Destination(target, localAddress: peers[to.peer]?.localAddress, circuit: replyID)
-                entries.append(CircuitEntry(id: leg.relayID, source: source, role: .relay(to: next)))
+                entries.append(CircuitEntry(id: leg.relayID, source: source, role: .relay(to: next, meter: meter)))
             }
         }
         return entries

@@ -50,6 +50,10 @@ package struct RelayServer: Sendable {
     }
 
     package let limits: Limits
+    /// The rates that members' frames are kept within.
+    package let quota = RelayQuota()
+    /// What has been relayed for each member that a circuit was opened by or to, until it is gone.
+    package private(set) var meters: [Int: RelayMeter] = [:]
     package var isEnabled: Bool
     /// Circuits by the opener's relay identifier, and that identifier by the target's.
     private var circuits: [UInt64: Circuit] = [:]
@@ -80,6 +84,7 @@ package struct RelayServer: Sendable {
             opener: Leg(peer: opener, relayID: relayID, replyID: replyID),
             target: Leg(peer: target, relayID: targetRelayID, replyID: nil), openedAt: now)
         openerIDs[targetRelayID] = relayID
+        for peer in [opener, target] where meters[peer] == nil { meters[peer] = RelayMeter(quota) }
         openCounts[opener, default: 0] += 1
     }
 
@@ -111,10 +116,14 @@ package struct RelayServer: Sendable {
 
     /// Closes every circuit of a peer that is gone, in the order of the openers' identifiers.
     package mutating func removePeer(_ peer: Int) -> [Circuit] {
+        defer { meters[peer] = nil }
+        return circuits(of: peer).compactMap { close($0.opener.relayID, by: nil) }
+    }
+
+    private func circuits(of peer: Int) -> [Circuit] {
         circuits.values
             .filter { $0.opener.peer == peer || $0.target.peer == peer }
             .sorted { $0.opener.relayID < $1.opener.relayID }
-            .compactMap { close($0.opener.relayID, by: nil) }
     }
 
     /// Closes circuits whose target has not answered the offer in time, in the order of the openers' identifiers.

@@ -35,7 +35,7 @@ import YAML
             forwarding: {dockerUser: off}
             stun: {serve: members, servers: [203.0.113.5, "[2001:db8::5]:3479"]}
             portMapping: off
-            relay: {enabled: false}
+            relay: {enabled: false, maxRate: 20Mbit/s, maxRatePerPeer: 500kbit/s}
             relayNodes:
               - nodeName: hub-2
                 advertiseAddress: [203.0.113.9]
@@ -72,6 +72,8 @@ import YAML
         ]
         expected.portMapping = .off
         expected.relay.enabled = false
+        expected.relay.maxRate = .bitsPerSecond(20_000_000)
+        expected.relay.maxRatePerPeer = .bitsPerSecond(500_000)
         expected.relayNodes = [
             .init(
                 nodeName: try #require(NodeName("hub-2")),

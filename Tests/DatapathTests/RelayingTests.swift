@@ -72,7 +72,7 @@ struct RelayingTests {
         let circuits = destinations.enumerated().map { index, endpoint in
             CircuitEntry(
                 id: UInt64(index), source: TestSession.relay,
-                role: .relay(to: Destination(endpoint, circuit: 90 + UInt64(index))))
+                role: .relay(to: Destination(endpoint, circuit: 90 + UInt64(index)), meter: RelayMeter()))
         }
         let relay = TestNode(Tables(generation: 1, circuits: circuits), now: now)
         let message = [UInt8(4), 0, 0, 0] + Array(repeating: 1, count: 36)
@@ -81,5 +81,40 @@ struct RelayingTests {
         let relayed = relay.receive(train, segmentSize: 52, from: TestSession.relay, at: now).trains
         #expect(relayed.map(\.destination.endpoint) == [0, 1, 0, 1].map { destinations[$0] })
         #expect(relayed.map(\.datagrams.count) == [2, 1, 1, 2])
+    }
+
+    @Test func `what is relayed counts for the member that sends it, and what goes beyond a rate is dropped`() {
+        let quota = RelayQuota()
+        let meter = RelayMeter(quota)
+        let node1 = TestNode(session.tables1(circuit: TestSession.relayID), now: now)
+        let relay = TestNode(session.relayTables(meter), now: now)
+        let packet = TestPacket(flags: 0x18, payload: Array(repeating: 3, count: 20_000))
+        let train = node1.send([packet.superPacket(segmentSize: 1368)], at: now).trains[0]
+        #expect(relay.receive(train, from: TestSession.endpoint1, at: now).trains.count == 1)
+        #expect(meter.counts.packets == 15)
+        #expect(meter.counts.bytes == UInt64(train.bytes.count))
+
+        quota.setRates(total: 0, perMember: 125_000)
+        let relayed = (0..<10).map { _ in relay.receive(train, from: TestSession.endpoint1, at: now) }
+        let bytes = relayed.flatMap(\.trains).reduce(0) { $0 + $1.bytes.count }
+        #expect((14_900...16_384).contains(bytes))
+        #expect(meter.counts.droppedPackets == relay.inboundDrops[.relayLimit])
+        #expect(meter.counts.packets + meter.counts.droppedPackets == 165)
+        #expect(quota.counts == meter.counts)
+    }
+
+    @Test func `an outsider's frames are never forwarded, whatever identifier they carry`() {
+        let relay = TestNode(session.relayTables, now: now)
+        var random = SeededRandom(seed: 3)
+        let message = [UInt8(4), 0, 0, 0] + Array(repeating: 1, count: 60)
+        let outsiders = ["203.0.113.7:20007", "192.0.2.1:20008", "[2001:db8::1]:20007"].map { Endpoint($0)! }
+        for round in 0..<3000 {
+            let id = round.isMultiple(of: 2) ? TestSession.relayID : random.next()
+            let received = relay.receive(
+                RelayFrame.header(circuit: id) + message, from: outsiders[round % 3], at: now)
+            #expect(received.trains.isEmpty && received.upcalls.isEmpty)
+        }
+        #expect(relay.inbound.relayedCount == 0)
+        #expect(relay.inboundDrops[.wrongCircuitSource] + relay.inboundDrops[.unknownCircuit] == 3000)
     }
 }

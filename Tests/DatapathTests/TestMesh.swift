@@ -1,6 +1,7 @@
 import Crypto
 import Datapath
 import Noise
+import Relay
 import SansIO
 import Traversal
 import Wire
@@ -160,13 +161,15 @@ struct TestSession {
     }
 
     /// Tables of the relay: frames of node 1 on `relayID` go to node 2 as `endID`.
-    var relayTables: Tables {
+    var relayTables: Tables { relayTables(RelayMeter()) }
+
+    func relayTables(_ meter: RelayMeter) -> Tables {
         Tables(
             generation: 1,
             circuits: [
                 CircuitEntry(
                     id: Self.relayID, source: Self.endpoint1,
-                    role: .relay(to: Destination(Self.endpoint2, circuit: Self.endID)))
+                    role: .relay(to: Destination(Self.endpoint2, circuit: Self.endID), meter: meter))
             ])
     }
 }
