@@ -64,7 +64,7 @@ let core: [Target] = [
     source("STUN", ["SansIO", "Wire"]),
     source("PortMapping", ["Crypto", "SansIO", "Wire"]),
     source("TLS", ["CTLS", "Crypto", "Wire"]),
-    source("Traversal", ["Wire", "SansIO"]),
+    source("Traversal", ["STUN", "Wire", "SansIO"]),
     source("Mesh", ["Wire", "SansIO", "Crypto", "Noise", "Identity", "STUN", "Traversal", "Relay", "Datapath"]),
     source("Datapath", ["Wire", "SansIO", "Crypto", "Noise", "Relay", "Traversal"]),
     source("Simulator", ["Wire", "SansIO", "Crypto", "Identity", "Traversal", "Relay", "Datapath", "Mesh"]),
@@ -127,7 +127,7 @@ let testTargets: [Target] = [
     tests("STUN", ["STUN", "SansIO", "Wire"]),
     tests("TLS", ["TLS", "Crypto", "SansIO", "Wire"]),
     tests("Streams", ["CLinux", "Streams", "Crypto", "Linux", "SansIO", "TLS", "Wire"]),
-    tests("Traversal", ["Traversal", "Wire", "SansIO"]),
+    tests("Traversal", ["Traversal", "Simulator", "STUN", "Wire", "SansIO"]),
     tests(
         "Mesh",
         ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "STUN", "Simulator", "Traversal"]),
