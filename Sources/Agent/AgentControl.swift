@@ -185,7 +185,11 @@ extension Agent {
         var problem = endMesh(removing: true)
         if !wasRunning, state.isUp || state.hasIdentity {
             // A predecessor that was killed may have left rules and an interface.
-            do { try MeshService.removeLeftovers(interface: configuration.interface) } catch { problem = error }
+            do {
+                try MeshService.removeLeftovers(configuration, state: state, log: log)
+            } catch {
+                problem = error
+            }
         }
         state.setUp(false)
         state.undoHostChanges()

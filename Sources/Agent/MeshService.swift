@@ -320,8 +320,16 @@ final class MeshService {
     }
 
     /// Takes away what a killed predecessor left, without starting anything: neither its port nor its peers matter.
-    static func removeLeftovers(interface: String) throws(AgentError) {
+    static func removeLeftovers(
+        _ configuration: Configuration, state: StateKeeper, log: Log
+    ) throws(AgentError) {
+        let interface = configuration.interface
         var host = try HostNetwork.open(interface: interface)
+        if state.holdsMappings {
+            let mappings = try PortMappingService(state: state, log: log)
+            mappings.follow(try host.host().mappingTargets(for: Array(state.mappedPorts.keys)))
+            mappings.stop()
+        }
         let isLeft = try host.linkNames().contains(interface)
         try host.tearDown()
         guard isLeft else { return }

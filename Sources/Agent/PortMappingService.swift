@@ -24,6 +24,8 @@ final class PortMappingService {
     /// Connections are named by their number and this; what is below names a socket.
     private static let firstConnection: UInt64 = 16
     private static let stopTimeout: Duration = .seconds(1)
+    /// UPnP takes longest to answer: a search, a description and two calls.
+    private static let recoveryTimeout: Duration = .seconds(3)
 
     private let readiness: ReadinessSet
     private let state: StateKeeper
@@ -91,17 +93,26 @@ final class PortMappingService {
         carryOut()
     }
 
-    /// Has all mappings deleted and waits for that, for a second at most.
+    /// Has all mappings deleted and waits for that, for a second at most. Where a killed predecessor left some and nothing has
+    /// been answered yet, that is waited for first: only what is known to be there can be deleted by every protocol.
     func stop() {
-        let end = SystemClock.now + Self.stopTimeout
+        if state.holdsMappings, mapper.statuses.allSatisfy({ $0.lease == nil }) {
+            serve(for: Self.recoveryTimeout) { mapper.statuses.allSatisfy { $0.lease != nil || $0.problem != nil } }
+        }
         follow([])
-        while !mapper.isReleased, SystemClock.now < end {
+        serve(for: Self.stopTimeout) { mapper.isReleased }
+        state.holdsMappings = false
+        closeAll()
+    }
+
+    private func serve(for limit: Duration, until isDone: () -> Bool) {
+        let end = SystemClock.now + limit
+        while !isDone(), SystemClock.now < end {
             let next = min(end, mapper.nextDeadline ?? end)
             let wait = (next - SystemClock.now).nanoseconds / 1_000_000
             serve(milliseconds: Int32(clamping: max(1, wait)))
             advance()
         }
-        closeAll()
     }
 
     // MARK: sockets
@@ -207,6 +218,7 @@ final class PortMappingService {
         case .close(let number): connections[number] = nil
         case .changed:
             hasChanged = true
+            if mapper.statuses.contains(where: { $0.lease != nil }) { state.holdsMappings = true }
             state.mappedPorts = mapper.knownPorts
         case .event(let event): event.write(to: log)
         }

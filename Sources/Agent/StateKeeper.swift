@@ -19,6 +19,7 @@ final class StateKeeper {
         case containerAddresses
         case portMappingSecret
         case mappedPorts
+        case holdsMappings
     }
 
     let store: Store
@@ -166,6 +167,12 @@ final class StateKeeper {
         let secret = Secret(SystemRandom.bytes(32))
         setHint(.portMappingSecret, [[secret.bytes.hexadecimal]])
         return secret
+    }
+
+    /// Whether gateways map ports for this host, or did so for an agent that was killed.
+    var holdsMappings: Bool {
+        get { hint(.holdsMappings) != nil }
+        set { if newValue != holdsMappings { setHint(.holdsMappings, newValue ? [["1"]] : nil) } }
     }
 
     /// External ports that gateways gave, by local endpoint.

@@ -92,6 +92,17 @@ struct PortMappingTests {
         }
     }
 
+    @Test(arguments: [MappingGateway.Method.natPMP, .upnp])
+    func `down deletes what a killed agent had mapped`(method: MappingGateway.Method) throws {
+        try withGateway([method]) { scene in
+            try scene.inside.up()
+            let mapping = try mapping(of: scene.inside)
+            try scene.inside.crash()
+            try scene.inside.down()
+            #expect(try !scene.gateway.mappings().contains("\(mapping.local.port)"))
+        }
+    }
+
     @Test(arguments: [MappingGateway.Method.pcp, .upnp])
     func `a pinhole lets others in by IPv6, where the firewall did not`(method: MappingGateway.Method) throws {
         try withGateway([method]) { scene in
