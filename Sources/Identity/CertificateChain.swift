@@ -17,15 +17,16 @@ package struct CertificateChain: Equatable, Sendable {
     package let delegate: Certificate?
     package let invite: Invite?
     package let certificate: Certificate
+    /// The certificate's, computed once: it is a hash, and directories are ordered by it.
+    package let nodeID: NodeID
 
     package init(meshID: MeshID, delegate: Certificate?, invite: Invite?, certificate: Certificate) {
         self.meshID = meshID
         self.delegate = delegate
         self.invite = invite
         self.certificate = certificate
+        nodeID = certificate.nodeID
     }
-
-    package var nodeID: NodeID { certificate.nodeID }
 
     /// Whether the root or a delegate signed the certificate itself, and so its dates.
     package var isCountersigned: Bool { invite == nil }
@@ -50,6 +51,7 @@ package struct CertificateChain: Equatable, Sendable {
         self.delegate = delegate.isEmpty ? nil : try Certificate(parsing: delegate)
         self.invite = invite.isEmpty ? nil : try Invite(parsing: invite)
         certificate = try Certificate(parsing: try reader.readLengthPrefixedBytes())
+        nodeID = certificate.nodeID
         try reader.finish()
     }
 }

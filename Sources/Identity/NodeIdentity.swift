@@ -17,7 +17,7 @@ package struct NodeIdentity: Sendable {
     package var clients: [AttachedClient] = []
 
     package var certificate: Certificate { chain.certificate }
-    package var nodeID: NodeID { certificate.nodeID }
+    package var nodeID: NodeID { chain.nodeID }
     package var name: NodeName { certificate.name }
     /// The node's own prefixes, IPv4 then IPv6.
     package var prefixes: [IPPrefix] { mesh.plan.prefixes(of: certificate.subnet) }

@@ -9,15 +9,25 @@ struct Directory: Sendable {
     }
 
     private var entries: [NodeID: Entry] = [:]
+    /// The keys of `entries`, ordered.
+    private var order: [NodeID] = []
     private var nodesByPrefix: [UInt64: NodeID] = [:]
+    /// By the last eight bytes of a record, which are its signature's.
+    private var nodesByEnd: [UInt64: NodeID] = [:]
 
     var count: Int { entries.count }
 
     func entry(of node: NodeID) -> Entry? { entries[node] }
     func record(of node: NodeID) -> NodeRecord? { entries[node]?.record }
 
+    /// Whose record has exactly these bytes, if it is here.
+    func node(withRecord encoded: [UInt8]) -> NodeID? {
+        guard let node = nodesByEnd[Self.end(of: encoded)], entries[node]?.encoded == encoded else { return nil }
+        return node
+    }
+
     /// All records, ordered by node.
-    var all: [Entry] { entries.values.sorted { $0.record.nodeID < $1.record.nodeID } }
+    var all: [Entry] { order.compactMap { entries[$0] } }
 
     /// The bytes of the record of the node whose identifier begins with these eight bytes.
     func encoded(beginning prefix: UInt64) -> [UInt8]? {
@@ -34,20 +44,28 @@ struct Directory: Sendable {
         if let known = entries[record.nodeID], known.record.chain == record.chain, !record.supersedes(known.record) {
             return false
         }
-        entries[record.nodeID] = Entry(record: record, encoded: encoded)
+        if let old = entries.updateValue(Entry(record: record, encoded: encoded), forKey: record.nodeID) {
+            nodesByEnd[Self.end(of: old.encoded)] = nil
+        } else {
+            order.insert(record.nodeID, at: place { $0 < record.nodeID })
+        }
+        nodesByEnd[Self.end(of: encoded)] = record.nodeID
         nodesByPrefix[record.nodeID.bytes.leadingUInt64] = record.nodeID
         return true
     }
 
     mutating func remove(_ node: NodeID) {
-        entries[node] = nil
+        guard let old = entries.removeValue(forKey: node) else { return }
+        order.remove(at: place { $0 < node })
+        nodesByEnd[Self.end(of: old.encoded)] = nil
         if nodesByPrefix[node.bytes.leadingUInt64] == node { nodesByPrefix[node.bytes.leadingUInt64] = nil }
     }
 
     /// What is here, in the form that peers compare: ranges that together cover all identifiers.
     var digests: [ControlFrame.Digest] {
-        let entries = all.map { entry in
-            ControlFrame.DigestEntry(node: entry.record.nodeID.bytes.leadingUInt64, number: entry.record.number)
+        let entries = order.map { node in
+            ControlFrame.DigestEntry(
+                node: node.bytes.leadingUInt64, number: self.entries[node]?.record.number ?? 0)
         }
         var digests: [ControlFrame.Digest] = []
         var first: UInt64 = 0
@@ -65,10 +83,23 @@ struct Directory: Sendable {
     /// Records of nodes in a digest's range that it does not list.
     func missing(in digest: ControlFrame.Digest, limit: Int) -> [[UInt8]] {
         let listed = Set(digest.entries.map(\.node))
-        return all.filter { entry in
-            let node = entry.record.nodeID.bytes.leadingUInt64
-            return (digest.first...digest.last).contains(node) && !listed.contains(node)
+        let start = place { $0.bytes.leadingUInt64 < digest.first }
+        let inRange = order[start...].prefix { $0.bytes.leadingUInt64 <= digest.last }
+        return inRange.lazy.filter { !listed.contains($0.bytes.leadingUInt64) }.prefix(limit)
+            .compactMap { entries[$0]?.encoded }
+    }
+
+    private static func end(of encoded: [UInt8]) -> UInt64 {
+        encoded.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Where in `order` the nodes begin that `isBefore` does not hold for.
+    private func place(where isBefore: (NodeID) -> Bool) -> Int {
+        var range = 0..<order.count
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            range = isBefore(order[middle]) ? middle + 1..<range.upperBound : range.lowerBound..<middle
         }
-        .prefix(limit).map(\.encoded)
+        return range.lowerBound
     }
 }

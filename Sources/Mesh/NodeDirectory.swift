@@ -53,6 +53,8 @@ extension Node {
             counters.overBudget += 1
             return
         }
+        // What came before by another way: most of what a flood brings.
+        if let node = directory.node(withRecord: encoded), isCurrent(node) { return }
         switch verify(encoded, at: now) {
         case .failure(let refusal):
             counters.recordsRefused += 1
@@ -72,7 +74,7 @@ extension Node {
         } catch {
             return .failure(AdmissionRefusal(reason: "its record cannot be read: \(error)"))
         }
-        if isKnown(record, encoded) { return .success(record) }
+        if directory.node(withRecord: encoded) == record.nodeID, isCurrent(record.nodeID) { return .success(record) }
         do {
             outcome = try registry.insert(record, now: wallTime(at: now))
         } catch {
@@ -91,10 +93,9 @@ extension Node {
         }
     }
 
-    /// Whether these very bytes were verified before and still count: most of what a flood brings.
-    private func isKnown(_ record: NodeRecord, _ encoded: [UInt8]) -> Bool {
-        directory.entry(of: record.nodeID)?.encoded == encoded && registry.isAdmitted(record.nodeID)
-            && registry.chain(of: record.nodeID) == record.chain
+    /// Whether the record in the directory still counts: of the certificate that does, which is admitted.
+    private func isCurrent(_ node: NodeID) -> Bool {
+        registry.isAdmitted(node) && registry.chain(of: node) == directory.record(of: node)?.chain
     }
 
     private func explained(_ refusal: Registry.Refusal) -> AdmissionRefusal {
@@ -176,7 +177,7 @@ extension Node {
         become(record, peer, at: now)
         if isNew { events(.learned(node: peers[peer]?.name ?? "")) }
         flood(encoded, except: [number, peer], at: now)
-        chooseAnchors(at: now)
+        if record.canRelay || peers[peer]?.isAnchor == true { chooseAnchors(at: now) }
     }
 
     /// The peer with a record's tunnel key, made now if there is none; `nil` when there are too many, and when the key is
@@ -202,6 +203,7 @@ extension Node {
             peers.identify(number, as: record.nodeID)
             peers[number]?.role = .node(record.nodeID)
             deadlines.remove(.unverified(number))
+            areRoutesStale = true
         }
         peers[number]?.name = certificate.name.description
         peers[number]?.certificateExpiry = certificate.expiry
@@ -209,8 +211,8 @@ extension Node {
         if peer.sources != sources {
             peers[number]?.sources = sources
             touch(number)
+            areRoutesStale = true
         }
-        areRoutesStale = true
         setCandidates(of: number, at: now)
     }
 
