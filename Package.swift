@@ -83,7 +83,7 @@ let shell: [Target] = [
         "Agent",
         [
             "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
-            "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Store", "Traversal", "Wire",
+            "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Store", "Streams", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),

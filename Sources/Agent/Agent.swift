@@ -168,8 +168,8 @@ package actor Agent {
         }
         self.mesh = mesh
         lastFailure = nil
-        mesh.onPong = { [self] token, roundTripTime, relay, endpoint in
-            assumeIsolated { $0.receivePong(token, roundTripTime, relay: relay, endpoint: endpoint) }
+        mesh.onPong = { [self] token, roundTripTime, path, endpoint in
+            assumeIsolated { $0.receivePong(token, roundTripTime, along: path, endpoint: endpoint) }
         }
         mesh.onExplained = { [self] token, explanation in
             assumeIsolated { $0.receiveExplanation(token, explanation) }
@@ -177,6 +177,7 @@ package actor Agent {
         do {
             // One by one, so that those which stand are cancelled when the next is refused.
             meshWatches.append(try watch(mesh.threads.mailbox.wakeUp.descriptor) { $0.mailboxReady() })
+            meshWatches.append(try watch(mesh.streams.wakeUp.descriptor) { $0.streamsReady() })
             meshWatches.append(try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() })
             meshWatches.append(try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() })
             meshWatches.append(try watch(number: mesh.portMapping.fileDescriptor) { $0.portMappingReady() })

@@ -330,11 +330,10 @@ extension Agent {
         withMesh { mesh in mesh.perform { node, now in node.ping(session.peer, token: token, at: now) } }
     }
 
-    func receivePong(_ token: UInt64, _ roundTripTime: Duration, relay: String?, endpoint: Endpoint?) {
+    func receivePong(_ token: UInt64, _ roundTripTime: Duration, along path: Path, endpoint: Endpoint?) {
         if receiveTracePong(token, roundTripTime) { return }
         guard let session = pings[token], session.isWaiting else { return }
-        var pong = Pong(
-            sequence: session.sent, node: session.node, path: relay.map { .relay(via: $0) } ?? .direct)
+        var pong = Pong(sequence: session.sent, node: session.node, path: path)
         pong.endpoint = endpoint
         pong.roundTripTime = roundTripTime
         finishRound(token, pong)

@@ -26,13 +26,14 @@ final class MeshService {
     private(set) var problems: [String: String] = [:]
     let threads: PacketThreads
     let sockets: [UDPSocket]
+    let streams: StreamService
     let routeEvents: RouteEvents
     let ruleEvents: RuleEvents
     let portMapping: PortMappingService
     let startedAt: Instant
     /// Answers to `ping`, by token.
     var onExplained: (UInt64, Mesh.Explanation?) -> Void = { _, _ in }
-    var onPong: (UInt64, Duration, String?, Endpoint?) -> Void = { _, _, _, _ in }
+    var onPong: (UInt64, Duration, ControlAPI.Path, Endpoint?) -> Void = { _, _, _, _ in }
 
     private let tun: TunDevice
     private let state: StateKeeper
@@ -70,10 +71,17 @@ final class MeshService {
         }
         portMapping = try PortMappingService(state: state, log: log)
         node = Node(
-            identity: identity, configuration: Self.nodeConfiguration(configuration, local: LocalAddresses()),
+            identity: identity, configuration: Self.nodeConfiguration(
+                configuration, local: LocalAddresses(), streamPort: StreamService.port(configuration)),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
             at: startedAt)
         do { threads = try PacketThreads(tun: tun, sockets: sockets) } catch { throw .system(error) }
+        do throws(SystemError) {
+            streams = try StreamService(configuration, secrets: identity.secrets.accepted, log: log)
+        } catch {
+            threads.stop()
+            throw .system(error)
+        }
         // Up to here the interface goes with its descriptor, and nothing else was changed.
         do throws(AgentError) {
             do { try tun.setPersistent(true) } catch { throw .tun(error) }
@@ -170,13 +178,29 @@ final class MeshService {
     }
 
     private func configureNode() {
-        node.configure(Self.nodeConfiguration(configuration, local: local), at: SystemClock.now)
+        configureStreams()
+        let settings = Self.nodeConfiguration(configuration, local: local, streamPort: streams.port)
+        node.configure(settings, at: SystemClock.now)
     }
 
+    /// Streams of others are taken where others may be able to connect: elsewhere the port is left to other programs.
+    private var isInReach: Bool {
+        node.isReachable || node.isReachableLocally || !configuration.advertise.isEmpty
+            || local.endpoints.contains { !$0.address.isPrivate }
+    }
+
+    private func configureStreams() {
+        wasInReach = isInReach
+        streams.apply(configuration, secrets: node.identity.secrets.accepted, isInReach: wasInReach)
+    }
+
+    private var wasInReach = false
+
     private static func nodeConfiguration(
-        _ configuration: Configuration, local: LocalAddresses
+        _ configuration: Configuration, local: LocalAddresses, streamPort: UInt16
     ) -> NodeConfiguration {
         var settings = NodeConfiguration()
+        settings.streamPort = streamPort
         settings.advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
         settings.local = local.endpoints
         settings.localPrefixes = local.prefixes
@@ -212,6 +236,11 @@ final class MeshService {
         node.setWallClock(unixTime: SystemClock.unixTime, at: now)
         node.receive(upcalls, at: now)
         node.advance(to: now)
+        drain()
+    }
+
+    func streamsReady() {
+        if streams.carryOutEvents(on: &node, threads) { configureNode() }
         drain()
     }
 
@@ -298,6 +327,7 @@ final class MeshService {
         configuration.stun = new.stun
         configuration.relay = new.relay
         configuration.relayNodes = new.relayNodes
+        configuration.stream = new.stream
         configuration.certificate = new.certificate
         configuration.logging = new.logging
         followHost(networkChanged: false)
@@ -311,6 +341,7 @@ final class MeshService {
             drain()
         }
         portMapping.stop()
+        streams.stop()
         threads.stop()
         guard removing else { return }
         var problem: AgentError?
@@ -351,13 +382,19 @@ final class MeshService {
                 do { try threads.send(message, to: destination, hopLimit: hops) } catch { sendFailures += 1 }
             case .publish(let tables): threads.publish(tables)
             case .save(let change): state.apply(change, identity: node.identity)
-            // No one serves streams on this host: the node hears so at once.
-            case .openStream(let link, _): node.linkClosed(link, at: SystemClock.now)
-            case .closeLink(let link): threads.remove(link: link)
+            case .openStream(let link, let remote): streams.open(link, to: remote)
+            case .closeLink(let link):
+                threads.remove(link: link)
+                streams.close(link)
+            case .proveLink(let link): streams.prove(link)
             case .event(let event):
                 report(event)
                 if case .renewed = event { isRenewed = true }
             }
+        }
+        if isInReach != wasInReach {
+            configureNode()
+            return drain()
         }
         guard isRenewed else { return }
         // Last, for it makes actions of its own: tables of this round must not replace newer ones.
@@ -398,14 +435,16 @@ final class MeshService {
 
     private func report(_ event: NodeEvent) {
         if case .pong(let token, let roundTripTime, let path, let relay) = event {
-            onPong(token, roundTripTime, relay, path.endpoint)
+            let link = node.link(of: path)
+            let way: ControlAPI.Path = link?.kind == .stream ? .stream : relay.map { .relay(via: $0) } ?? .direct
+            onPong(token, roundTripTime, way, link?.remote ?? path.endpoint)
             return
         }
         if case .explained(let token, let explanation) = event {
             onExplained(token, explanation)
             return
         }
-        event.write(to: log)
+        event.write(to: log) { [node] in node.link(of: $0) }
     }
 }
 

@@ -4,12 +4,22 @@ import Wire
 
 extension NodeEvent {
     /// One line an event, with its fields; what an operator must act on is a warning.
-    func write(to log: Log) {
+    ///
+    /// `link` tells what a path goes along when it is no plain UDP path.
+    func write(to log: Log, link: (Path) -> Link?) {
+        func text(_ path: Path?, _ relay: String?) -> String {
+            guard let path else { return "none" }
+            switch (path, link(path)) {
+            case (_, let link?): return (link.kind == .stream ? "tls " : "") + "\(link.remote)"
+            case (.direct(let endpoint), nil): return "\(endpoint)"
+            case (.relayed, nil): return "relay \(relay ?? "unknown")"
+            }
+        }
         switch self {
-        case .connected(let peer, let path): log.info("peer connected", ["peer": peer, "path": Self.text(path, nil)])
+        case .connected(let peer, let path): log.info("peer connected", ["peer": peer, "path": text(path, nil)])
         case .disconnected(let peer): log.info("peer disconnected", ["peer": peer])
         case .pathChanged(let peer, let path, let relay, let reason):
-            log.info("path changed", ["peer": peer, "path": Self.text(path, relay), "reason": reason.rawValue])
+            log.info("path changed", ["peer": peer, "path": text(path, relay), "reason": reason.rawValue])
         case .learned(let node): log.info("node learned", ["peer": node])
         case .refused(let source, let reason): log.warning("certificate refused", ["peer": source, "reason": reason])
         case .refusedByPeer(let peer, let reason):
@@ -27,6 +37,8 @@ extension NodeEvent {
                     "tried": tried.map(\.description).joined(separator: ","),
                     "next": "forward the UDP port to this host, or allow it in the firewall",
                 ])
+        case .udpSilent: log.warning("nobody answers over UDP: TLS streams to relays are tried")
+        case .udpAnswers: log.info("UDP answers")
         case .circuitRefused(let relay, let target, let reason):
             log.info("relay refused a circuit", ["relay": relay, "peer": target, "reason": "\(reason)"])
         case .unanswered(let peer, let tried):
@@ -40,14 +52,6 @@ extension NodeEvent {
                     "own nat": "\(pair.own)", "peer nat": "\(pair.peer)",
                 ])
         case .pong, .explained: break
-        }
-    }
-
-    private static func text(_ path: Path?, _ relay: String?) -> String {
-        switch path {
-        case .direct(let endpoint)?: "\(endpoint)"
-        case .relayed?: "relay \(relay ?? "unknown")"
-        case nil: "none"
         }
     }
 }

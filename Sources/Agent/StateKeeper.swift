@@ -74,8 +74,10 @@ final class StateKeeper {
             guard fields.count >= 2, let name = NodeName(fields[0]), let bytes = [UInt8](hexadecimal: fields[1]),
                 let key = Bytes32(bytes)
             else { return nil }
+            let port = fields.last.flatMap { $0.hasPrefix("tls:") ? UInt16($0.dropFirst(4)) : nil }
             return JoinToken.Bootstrap(
-                name: name, tunnelKey: key, endpoints: fields.dropFirst(2).compactMap { Endpoint($0) })
+                name: name, tunnelKey: key, endpoints: fields.dropFirst(2).compactMap { Endpoint($0) },
+                streamPort: port ?? 0)
         }
         return restored
     }
@@ -94,6 +96,7 @@ final class StateKeeper {
             .bootstrap,
             bootstrap.map { node in
                 [node.name.description, node.tunnelKey.description] + node.endpoints.map(\.description)
+                    + ["tls:\(node.streamPort)"]
             })
     }
 

@@ -64,6 +64,8 @@ extension MeshService {
                     "nobody reached this host at \(endpoint), which advertise states: it does not relay on its account",
                     nextStep: "forward that UDP port to this host, or take the address out of advertise"))
         }
+        let hasStreams = peers.contains { $0.link?.kind == .stream }
+        warnings += streams.warnings(isUDPSilent: node.isUDPSilent, hasStreams: hasStreams)
         for peer in peers where abs(peer.clockDifference) > 3600 {
             let direction = peer.clockDifference > 0 ? "ahead of" : "behind"
             warnings.append(
@@ -93,6 +95,7 @@ extension MeshService {
         ]
             + zip(STUNServer.Refusal.allCases, counts.stunRefused).filter { $1 > 0 }.map { .init($0.name, UInt64($1)) }
             + portMappingCounters
+            + [.init("streams closed: nothing authentic came", UInt64(counts.strangeStreams))] + streams.counters
     }
 
     /// Only those that occurred: most hosts have no gateway that maps ports.

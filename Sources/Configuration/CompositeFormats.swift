@@ -61,6 +61,40 @@ extension Format where Value == Configuration.MTU {
     }
 }
 
+extension Format where Value == Configuration.Proxy {
+    static var proxy: Format {
+        Format(
+            "auto or off or http://[user:password@]host[:port]",
+            text: { value in
+                switch value {
+                case .automatic: "auto"
+                case .off: "off"
+                case .through(let proxy): "\"\(proxy)\""
+                }
+            },
+            parse: { text, _ in
+                switch text {
+                case "auto": .automatic
+                case "off": .off
+                default: HTTPProxy(text).map { .through($0) }
+                }
+            })
+    }
+}
+
+extension Format where Value == String? {
+    /// A host name as TLS shows it (RFC 6066 §3): at most 255 bytes, and no address.
+    static var serverName: Format {
+        Format(
+            "off or a host name, as www.example.org", text: { $0 ?? "off" },
+            parse: { text, _ in
+                if text == "off" { return .some(nil) }
+                guard let name = NodeName(text), IPAddress(text) == nil else { return nil }
+                return name.description
+            })
+    }
+}
+
 extension Format where Value == Configuration.RelayNode {
     static var relayNode: Format {
         let name = Format<NodeName>.nodeName

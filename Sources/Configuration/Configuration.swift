@@ -20,6 +20,7 @@ package struct Configuration: Equatable, Sendable {
     package var portMapping = Automatic.auto
     package var relay = Relay()
     package var relayNodes: [RelayNode] = []
+    package var stream = Stream()
     package var certificate = Certificate()
     package var stateDirectory = "/var/lib/kubemesh"
     package var controlSocket = ControlSocket()
@@ -120,6 +121,22 @@ package struct Configuration: Equatable, Sendable {
         }
     }
 
+    /// TLS streams, for where UDP is blocked.
+    package struct Stream: Equatable, Sendable {
+        /// 0: streams of others are not taken.
+        package var port: UInt16 = 443
+        package var proxy = Proxy.automatic
+        /// `nil`: none is shown.
+        package var sni: String?
+    }
+
+    package enum Proxy: Equatable, Sendable {
+        /// What the environment of meshd says: https_proxy and no_proxy.
+        case automatic
+        case off
+        case through(HTTPProxy)
+    }
+
     /// A node to relay through first, and addresses of it for when nothing else is known.
     package struct RelayNode: Equatable, Sendable {
         package var nodeName: NodeName
@@ -158,5 +175,6 @@ package struct Configuration: Equatable, Sendable {
         package var peers = 1024
         package var circuits = 4096
         package var tentativeSessions = 256
+        package var streams = 512
     }
 }

@@ -75,6 +75,17 @@ extension Setting {
             "relayNodes", \.relayNodes, .list(of: .relayNode, limit: 16), .live,
             "Nodes to relay through first, as {nodeName: hub-1, advertiseAddress: [192.0.2.1]}."),
         Setting(
+            "stream.port", \.stream.port, .integer(0...65_535), .live,
+            "TCP port on which this node takes TLS streams of nodes whose network blocks UDP, where it can be reached and"
+                + " relay.enabled is true. 0: none. 443 is what such networks let through."),
+        Setting(
+            "stream.proxy", \.stream.proxy, .proxy, .live,
+            "HTTP proxy through which this node opens TLS streams where UDP is blocked. auto is what https_proxy and"
+                + " no_proxy in the environment of meshd say."),
+        Setting(
+            "stream.sni", \.stream.sni, .serverName, .live,
+            "Host name that TLS streams of this node show to the network; it means nothing to the relay. Default: none."),
+        Setting(
             "certificate.lifetime", \.certificate.lifetime, .duration(.seconds(86_400)...(.seconds(3650 * 86_400))),
             .live,
             "How long certificates that this node issues are valid. A year outlasts a season with no uplink."),
@@ -106,5 +117,8 @@ extension Setting {
         Setting(
             "limits.tentativeSessions", \.limits.tentativeSessions, .integer(16...4096), .restart,
             "Sessions whose other end has not yet shown its certificate."),
+        Setting(
+            "limits.streams", \.limits.streams, .integer(0...4096), .restart,
+            "TLS streams of others at once."),
     ]
 }

@@ -6,7 +6,7 @@ package import Wire
 /// Text: "kubemesh1_", then base64url (RFC 4648 §5) of: count of the bytes between this and the checksum (2), root
 /// public key (32), mesh secret (32), invite's private key (32), delegate's certificate (2 + n; zero if there is none),
 /// invite (2 + n), count of nodes (1), nodes; checksum, the first four bytes of the BLAKE2s hash of everything before.
-/// A node: name (1 + n), tunnel key (32), count of endpoints (1), endpoints (7 or 19).
+/// A node: name (1 + n), tunnel key (32), stream port (2), count of endpoints (1), endpoints (7 or 19).
 package struct JoinToken: Sendable {
     /// A node to dial first.
     package struct Bootstrap: Equatable, Sendable {
@@ -14,11 +14,14 @@ package struct JoinToken: Sendable {
         package var tunnelKey: Bytes32
         /// May be empty: such a node is found on the LAN.
         package var endpoints: [Endpoint]
+        /// TCP port on which the node takes TLS streams at these addresses; 0: it takes none.
+        package var streamPort: UInt16
 
-        package init(name: NodeName, tunnelKey: Bytes32, endpoints: [Endpoint]) {
+        package init(name: NodeName, tunnelKey: Bytes32, endpoints: [Endpoint], streamPort: UInt16 = 0) {
             self.name = name
             self.tunnelKey = tunnelKey
             self.endpoints = endpoints
+            self.streamPort = streamPort
         }
     }
 
@@ -46,7 +49,8 @@ package struct JoinToken: Sendable {
         self.invite = invite
         self.bootstrap = bootstrap.prefix(Self.bootstrapLimit).map { node in
             Bootstrap(
-                name: node.name, tunnelKey: node.tunnelKey, endpoints: Array(node.endpoints.prefix(Self.endpointLimit)))
+                name: node.name, tunnelKey: node.tunnelKey, endpoints: Array(node.endpoints.prefix(Self.endpointLimit)),
+                streamPort: node.streamPort)
         }
     }
 
@@ -62,6 +66,7 @@ package struct JoinToken: Sendable {
         for node in bootstrap {
             payload.append(text: node.name.description)
             payload.append(node.tunnelKey)
+            payload.append(bigEndian: node.streamPort)
             payload.append(UInt8(node.endpoints.count))
             for endpoint in node.endpoints { payload.append(endpoint) }
         }
@@ -148,6 +153,7 @@ extension JoinToken.Bootstrap {
     fileprivate init(from reader: inout ByteReader) throws(WireError) {
         name = try reader.readNodeName()
         tunnelKey = try reader.readBytes32()
+        streamPort = try reader.readBigEndianUInt16()
         let count = Int(try reader.readUInt8())
         guard count <= JoinToken.endpointLimit else { throw .invalidField("endpoint count") }
         endpoints = []

@@ -35,6 +35,8 @@ package struct Node {
         /// Open a TLS stream to a relay's endpoint. It becomes the link of this number: `linkOpened` or `linkClosed` follows.
         case openStream(link: UInt32, to: Endpoint)
         case closeLink(UInt32)
+        /// Something authentic came along a link that another host opened.
+        case proveLink(UInt32)
     }
 
     /// What must survive a restart. The shell writes it to disk, in order.
@@ -110,6 +112,8 @@ package struct Node {
         package var dialBacksRefused = 0
         /// Probes of punches beyond what this node sends in all.
         package var punchProbesHeldBack = 0
+        /// Streams of others along which nothing authentic came.
+        package var strangeStreams = 0
     }
 
     enum DeadlineKey: Hashable {
@@ -121,6 +125,9 @@ package struct Node {
         case stun
         case dialBacks
         case reachability
+        case streams
+        /// A stream of another host.
+        case stream(UInt32)
         case maintenance
     }
 
@@ -152,6 +159,8 @@ package struct Node {
     var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64)
     var links: [UInt32: Link] = [:]
     var lastLink: UInt32 = 0
+    var streams = StreamPlan()
+    var acceptedStreams: [UInt32: AcceptedStream] = [:]
     var relay: RelayServer
     var deadlines = Deadlines<DeadlineKey>()
     var actions: [Action] = []
@@ -267,6 +276,8 @@ package struct Node {
             case .stun: advanceSTUN(to: now)
             case .dialBacks: carryOut(dialBacks.advance(to: now), at: now)
             case .reachability: testReachability(at: now)
+            case .streams: updateStreams(at: now)
+            case .stream(let number): checkAcceptedStream(number, at: now)
             case .maintenance: maintain(at: now)
             }
         }
@@ -335,6 +346,7 @@ package struct Node {
         updateReachabilityTargets(at: now)
         refreshRecord(at: now, force: now - recordSignedAt >= Self.recordRefreshInterval)
         renewIfNeeded(at: now)
+        reviewStreams(at: now)
         dropUnansweredCircuits(at: now)
         noteRecent()
     }

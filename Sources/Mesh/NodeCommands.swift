@@ -16,6 +16,8 @@ extension Node {
         package var prefixes: [IPPrefix]
         package var path: Path?
         package var endpoint: Endpoint?
+        /// What the path is when it is no plain UDP path.
+        package var link: Link?
         package var relay: String?
         package var roundTripTime: Duration?
         /// Share of the last pings along the path that stayed unanswered.
@@ -43,7 +45,7 @@ extension Node {
             let standby = path == nil ? nil : peer.paths.standby
             return PeerStatus(
                 name: peer.name, nodeID: peer.nodeID, isClient: peer.isClient, prefixes: peer.sources, path: path,
-                endpoint: endpoint, relay: path.flatMap(relayName),
+                endpoint: endpoint, link: path.flatMap(link), relay: path.flatMap(relayName),
                 roundTripTime: statistics?.roundTripTime,
                 loss: statistics?.roundTripTime == nil ? nil : statistics?.loss,
                 pathReason: path == nil ? nil : peer.paths.history.changes.last?.reason.rawValue, standby: standby,
@@ -180,13 +182,14 @@ extension Node {
     /// Where a newcomer finds the mesh: here, and at nodes that strangers can reach.
     private var bootstrapNodes: [JoinToken.Bootstrap] {
         let own = JoinToken.Bootstrap(
-            name: identity.name, tunnelKey: identity.tunnelKey.publicKey, endpoints: ownCandidates)
+            name: identity.name, tunnelKey: identity.tunnelKey.publicKey, endpoints: ownCandidates,
+            streamPort: configuration.isRelayAllowed ? configuration.streamPort : 0)
         let reachable = directory.all.filter { $0.record.abilities.contains(.reachable) }
         let unproven = directory.all.filter { !$0.record.abilities.contains(.reachable) }
         let others = (reachable + unproven.prefix(max(0, Self.bootstrapOthers - reachable.count))).map { entry in
             JoinToken.Bootstrap(
                 name: entry.record.chain.certificate.name, tunnelKey: entry.record.chain.certificate.tunnelKey,
-                endpoints: entry.record.candidates)
+                endpoints: entry.record.candidates, streamPort: entry.record.streamPort)
         }
         return Array(([own] + others).prefix(JoinToken.bootstrapLimit))
     }

@@ -19,6 +19,8 @@ package struct NodeConfiguration: Equatable, Sendable {
     /// Bytes a second that are relayed in all and of what one member sends; `nil`: no limit.
     package var relayRate: Int?
     package var relayRatePerMember: Int?
+    /// TCP port on which this host takes streams; 0: it takes none.
+    package var streamPort: UInt16 = 0
     /// Names of nodes that relay for us before others.
     package var preferredRelays: [String] = []
     /// Interval of packets that keep a NAT's mapping open towards the nodes that we keep a tunnel with.

@@ -17,6 +17,7 @@ struct RecordContent: Equatable, Sendable {
     var abilities: NodeRecord.Abilities = []
     var clients: [AttachedClient] = []
     var certificateSerial: UInt64 = 0
+    var streamPort: UInt16 = 0
 }
 
 // Who is in the mesh: certificates, records, and how they spread.
@@ -235,13 +236,14 @@ extension Node {
         if isReachable { content.abilities.insert(.reachable) }
         if isReachable, configuration.isRelayAllowed { content.abilities.insert(.relay) }
         if isReachableLocally, configuration.isRelayAllowed { content.abilities.insert(.localRelay) }
+        if isReachable, configuration.isRelayAllowed { content.streamPort = configuration.streamPort }
         guard force || content != recordContent else { return }
         recordContent = content
         recordNumber += 1
         recordSignedAt = now
         let record = identity.record(
             number: recordNumber, wallTime: wallTime(at: now), abilities: content.abilities,
-            candidates: content.candidates)
+            candidates: content.candidates, streamPort: content.streamPort)
         ownRecord = record.encoded
         // Ours counts like everybody's, so that a conflict with it is settled here as everywhere.
         if let outcome = try? registry.insert(record, now: wallTime(at: now)) { carryOut(outcome.changes, at: now) }

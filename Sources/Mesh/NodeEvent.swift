@@ -26,6 +26,9 @@ package enum NodeEvent: Equatable, Sendable {
     case reachable
     /// Nobody reached this node at any of these endpoints: it relays no more for those outside its own network.
     case unreachable(tried: [Endpoint])
+    /// Nobody that a tunnel is kept with answers over UDP: TLS streams are tried. And: somebody does again.
+    case udpSilent
+    case udpAnswers
     case circuitRefused(relay: String, target: String, reason: UInt8)
     /// Packets to a peer go through a relay, for no endpoint of its that was tried answers. Said once until one does.
     case punchFailed(peer: String, tried: [Endpoint], pair: NATPair)

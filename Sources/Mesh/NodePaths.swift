@@ -19,6 +19,7 @@ extension Node {
             guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
         }
         if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
+        noteHeardAlongStream(number, path, at: now)
         let relay = relay(of: path)
         updatePaths(number, at: now) { $0.heard(along: path, through: relay, at: now, using: &$1) }
     }
@@ -83,6 +84,7 @@ extension Node {
     private mutating func took(_ path: Path?, because reason: PeerPaths.Reason, _ number: Int, at now: Instant) {
         // Circuits of others may go through this peer's endpoint.
         touchAll()
+        if peers[number]?.isAnchor == true { reviewStreams(at: now) }
         events(.pathChanged(peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
         if path == nil {
             // A circuit whose end was not heard of, for the frame that said so was lost, must not be tried for ever.
@@ -107,7 +109,8 @@ extension Node {
         if case .direct(let endpoint)? = peers[circuit.relay]?.paths.current, !endpoint.isLink {
             host = endpoint.address
         }
-        return PeerPaths.Relay(peer: circuit.relay, host: host)
+        let isStream = peers[circuit.relay]?.paths.current?.isStream ?? false
+        return PeerPaths.Relay(peer: circuit.relay, host: host, isStream: isStream)
     }
 
     func relayName(of path: Path) -> String? { relay(of: path).map { name(of: $0.peer) } }
@@ -118,6 +121,8 @@ extension Node {
     package mutating func networkChanged(at now: Instant) {
         askServers(at: now)
         testReachabilitySoon(at: now)
+        streams.networkChanged(at: now)
+        reviewStreams(at: now)
         for peer in peers.all where peer.hasSession || peer.isAnchor {
             if peer.hasSession {
                 let traffic = traffic(of: peer)

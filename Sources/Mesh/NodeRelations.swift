@@ -38,6 +38,7 @@ extension Node {
                 actions.append(.sendBriefly(message, to: Destination(endpoint), hops: HolePunch.briefHops))
             }
         }
+        for path in streamPaths(to: number) { send(message, along: path, at: now) }
         guard peer.nodeID != nil else { return }
         for identifier in standing { send(message, along: .relayed(circuit: identifier), at: now) }
         if standing.isEmpty { openCircuits(to: number, carrying: message, at: now) }
@@ -128,6 +129,7 @@ extension Node {
         let preferred = relays.filter { configuration.preferredRelays.contains($0.name) }
         let others = relays.filter { !configuration.preferredRelays.contains($0.name) }
             .sorted { ($0.isAnchor ? 0 : 1, $0.number) < ($1.isAnchor ? 0 : 1, $1.number) }
+        defer { reviewStreams(at: now) }
         let chosen = Set((preferred + others).prefix(Self.anchorLimit).map(\.number))
         for peer in peers.all {
             let isAnchor = chosen.contains(peer.number) || (peer.isBootstrap && chosen.isEmpty)

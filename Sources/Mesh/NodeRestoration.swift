@@ -15,6 +15,7 @@ extension Node {
             else { continue }
             peers[number]?.candidates = bootstrap.endpoints
             peers[number]?.isBootstrap = true
+            peers[number]?.streamPort = bootstrap.streamPort
         }
         for client in restored.clients { attach(client) }
         refreshRecord(at: now, force: true)

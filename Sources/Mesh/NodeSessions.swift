@@ -45,10 +45,10 @@ extension Node {
         }
     }
 
-    /// The endpoint that a cookie is bound to: for a relayed path the relay's.
+    /// The endpoint that a cookie is bound to: for a relayed path the relay's, for a link its other end.
     private func source(of path: Path) -> Endpoint {
         switch path {
-        case .direct(let endpoint): return endpoint
+        case .direct(let endpoint): return link(of: path)?.remote ?? endpoint
         case .relayed(let identifier):
             if case .local(let circuit)? = circuits[identifier],
                 case .direct(let endpoint)? = peers[circuit.relay]?.paths.current
@@ -78,7 +78,7 @@ extension Node {
         }
         peers[number]?.handshakePath = path
         // It stays so when the answer is lost and the peer asks again.
-        if case .direct(let endpoint) = path, !wasContacted(endpoint.address, at: now) {
+        if case .direct(let endpoint) = path, !endpoint.isLink, !wasContacted(endpoint.address, at: now) {
             peers[number]?.wasUnsolicited = true
         }
         apply(tunnelActions, to: number, along: path, at: now)

@@ -47,6 +47,8 @@ struct Peer {
     var localAddress: IPAddress?
     /// A node of our join token: kept as an anchor while no relay is known.
     var isBootstrap = false
+    /// Where a node of our join token takes streams; 0: unknown.
+    var streamPort: UInt16 = 0
     /// A tunnel with this peer is kept up even when nothing is to be sent.
     var isAnchor = false
     /// The session that we send with.

@@ -15,6 +15,7 @@ package final class Simulation {
         case send(flow: Int)
         case forward([UInt8], Destination, host: Int)
         case deliver(Fabric.Arrival)
+        case stream(StreamStep)
         case act((Simulation) -> Void)
     }
 
@@ -43,8 +44,14 @@ package final class Simulation {
     private var wallLead: Duration = .zero
     /// Hosts that nothing may be delivered to or from, since when.
     var denied: [Int: Instant] = [:]
+    /// TLS streams between hosts, by each end.
+    var streams: [StreamEnd: StreamEnd] = [:]
+    /// One way of a stream; UDP being blocked does not matter to it.
+    package var streamDelay: Duration = .milliseconds(15)
+    /// Hosts that no stream leads to or from.
+    package var streamless: Set<Int> = []
     private var deadlines = Deadlines<Int>()
-    private var plans = EventQueue<Plan>()
+    var plans = EventQueue<Plan>()
     private var digestState = RunDigest()
 
     package init(seed: UInt64) {
@@ -104,6 +111,7 @@ package final class Simulation {
     package func kill(_ host: Host) {
         host.condition = .dead
         host.backlog = []
+        closeStreams(of: host)
         deadlines.remove(host.index)
     }
 
@@ -219,6 +227,7 @@ package final class Simulation {
         case .forward(let bytes, let destination, let index):
             if hosts[index].condition == .running { emit(bytes, to: destination, from: hosts[index]) }
         case .deliver(let arrival): receive(arrival)
+        case .stream(let step): carryOut(step)
         case .act(let body): body(self)
         }
     }
@@ -267,7 +276,7 @@ package final class Simulation {
     }
 
     /// `arrival`: the datagram whose receipt led to this; `nil` for a packet from the TUN.
-    private func carryOut(_ outcome: PlainPath.Outcome, on host: Host, for arrival: Fabric.Arrival?) {
+    func carryOut(_ outcome: PlainPath.Outcome, on host: Host, for arrival: Fabric.Arrival?) {
         for datagram in outcome.datagrams {
             if let arrival {
                 checkForwarding(arrival, by: host)
@@ -315,6 +324,10 @@ package final class Simulation {
 
     private func emit(_ bytes: [UInt8], to destination: Destination, from host: Host, hops: UInt8 = 64) {
         if isRecording { datagrams.append(bytes) }
+        if let link = destination.endpoint.link {
+            send(bytes, along: StreamEnd(host: host.index, link: link.number))
+            return
+        }
         guard let (interface, address) = route(to: destination, from: host) else { return }
         fabric.send(
             bytes, from: Endpoint(address, port: host.port), to: destination.endpoint, outOf: interface,
@@ -345,7 +358,7 @@ package final class Simulation {
         return first
     }
 
-    private func settle(_ host: Host) {
+    func settle(_ host: Host) {
         for _ in 0..<Self.settlingLimit {
             let actions = host.node.takeActions()
             if actions.isEmpty {
@@ -374,9 +387,9 @@ package final class Simulation {
             let header = destination.circuit.map(RelayFrame.header) ?? []
             emit(header + bytes, to: destination, from: host, hops: hops)
         case .publish(let tables): host.path.tables = tables
-        // Nobody serves streams yet: the node hears so at once.
-        case .openStream(let link, _): host.node.linkClosed(link, at: now)
-        case .closeLink: break
+        case .openStream(let link, let target): open(StreamEnd(host: host.index, link: link), to: target)
+        case .closeLink(let link): close(StreamEnd(host: host.index, link: link))
+        case .proveLink: break
         case .event(let event): host.happenings.append(Host.Happening(at: now, event: event))
         case .save(let change):
             host.disk.save(change)

@@ -272,7 +272,11 @@ package actor Streams {
         guard let served = streams.removeValue(forKey: id) else { return }
         let stream = served.stream
         deadlines.remove(.stream(id))
-        if stream.isCarrying { stream.close(at: now) }
+        if stream.isCarrying {
+            // What the packet threads sent last, such as goodbyes, still goes; the stream ends whether or not it can.
+            if reason == .asked { try? stream.insideReady(at: now) }
+            stream.close(at: now)
+        }
         loop.cancel(served.watch)
         if let insideWatch = served.insideWatch { loop.cancel(insideWatch) }
         if stream.isAccepted, !stream.isProven { strangers.remove(stream.remote.address) }

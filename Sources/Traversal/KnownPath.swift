@@ -30,6 +30,12 @@ struct KnownPath: Sendable {
         self.since = since
     }
 
+    /// What its round-trip time counts as, beside others'. A circuit through a relay that we reach by a stream is no better than a
+    /// stream of our own.
+    var bias: Double { path.bias * (relay?.isStream == true ? Path.streamBias : 1) }
+
+    func cost(_ bound: PathMeasure.Bound) -> Double? { measure.cost(bias: bias, bound) }
+
     /// A ping of ours along it was answered: it leads there and back.
     var isProven: Bool { lastAnswered != nil }
     /// It worked once and fell silent.

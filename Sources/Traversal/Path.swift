@@ -19,9 +19,11 @@ package enum Path: Hashable, Sendable {
     /// Whether datagrams go straight to the peer: what is wanted most.
     package var isDirectDatagram: Bool { isDirect && !isStream }
 
+    static let streamBias = 1.6
+
     /// What the round-trip time counts as when paths are compared: straight ones are preferred unless they are a good deal slower,
     /// for they cost nobody anything, and streams are a last resort.
     var bias: Double {
-        if isDirectDatagram { 1 } else { isDirect ? 1.6 : 1.3 }
+        if isDirectDatagram { 1 } else { isDirect ? Self.streamBias : 1.3 }
     }
 }

@@ -74,14 +74,14 @@ struct PathMeasure: Sendable {
 
     /// What it costs to use the path, in seconds: RTT × (1 + p) / (1 − p), and a penalty for the loss p. The two bounds are what the
     /// samples allow, so that a path is left only for one that is surely better; `nil` before there are enough.
-    func cost(of path: Path, _ bound: Bound) -> Double? {
+    func cost(bias: Double, _ bound: Bound) -> Double? {
         guard let sample = bound == .lower ? recent.min() : recent.max(), recent.count == Self.recentCount else {
             return nil
         }
         let lost = Double(lostCount)
         let spread = bound == .lower ? -lost.squareRoot() : 1.5 * lost.squareRoot()
         let rate = min(max(0, lost + spread) / Double(max(count, Self.assumedCount)), 0.9)
-        return sample.seconds * path.bias * (1 + rate) / (1 - rate) + rate * Self.lossPenalty
+        return sample.seconds * bias * (1 + rate) / (1 - rate) + rate * Self.lossPenalty
     }
 
     enum Bound { case lower, upper }

@@ -54,10 +54,13 @@ package struct PeerPaths: Sendable {
         /// Its peer number.
         package var peer: Int
         package var host: IPAddress?
+        /// We reach it by a TLS stream.
+        package var isStream: Bool
 
-        package init(peer: Int, host: IPAddress?) {
+        package init(peer: Int, host: IPAddress?, isStream: Bool = false) {
             self.peer = peer
             self.host = host
+            self.isStream = isStream
         }
     }
 
@@ -200,7 +203,10 @@ package struct PeerPaths: Sendable {
     ) -> [Action] {
         let isNew = knownPath(path) == nil
         if isNew { insert(KnownPath(path, relay: relay, since: now)) }
-        update(path) { $0.lastHeard = now }
+        update(path) { known in
+            known.lastHeard = now
+            known.relay = relay ?? known.relay
+        }
         guard let current else { return use(path, because: .firstHeard, at: now) }
         guard path != current else { return [] }
         guard answersPings else { return follow(path, at: now) }

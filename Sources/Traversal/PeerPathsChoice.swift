@@ -71,8 +71,8 @@ extension PeerPaths {
     }
 
     private func isWorth(leaving kept: KnownPath, for best: KnownPath?) -> Bool {
-        guard let best, best.path != kept.path, let ours = kept.measure.cost(of: kept.path, .lower),
-            let theirs = best.measure.cost(of: best.path, .upper)
+        guard let best, best.path != kept.path, let ours = kept.cost(.lower),
+            let theirs = best.cost(.upper)
         else { return false }
         return theirs + max(Self.margin, ours * Self.marginPart) <= ours
     }
@@ -81,7 +81,7 @@ extension PeerPaths {
     func rank(_ path: KnownPath) -> (Int, Int, Double) {
         let isOtherKind = path.path.isDirect != (current?.isDirect ?? false)
         let cost =
-            path.measure.cost(of: path.path, .upper) ?? path.measure.roundTripTime.map { $0.seconds * path.path.bias }
+            path.cost(.upper) ?? path.measure.roundTripTime.map { $0.seconds * path.bias }
         return (isOtherKind ? 0 : 1, path.isProven ? 0 : 1, cost ?? 10)
     }
 
@@ -122,7 +122,7 @@ extension PeerPaths {
             return false
         }
         guard let ours = own.measure.roundTripTime, let theirs = path.measure.recent.last else { return true }
-        return theirs.seconds * path.path.bias <= ours.seconds * own.path.bias + Self.margin
+        return theirs.seconds * path.bias <= ours.seconds * own.bias + Self.margin
     }
 
     private func hasSlowed(_ own: KnownPath) -> Bool {
@@ -132,8 +132,8 @@ extension PeerPaths {
 
     private func looksBetter(_ other: KnownPath, than own: KnownPath) -> Bool {
         guard let theirs = other.measure.recent.last, let ours = own.measure.roundTripTime else { return true }
-        let cost = ours.seconds * own.path.bias
-        return theirs.seconds * other.path.bias + max(Self.margin, cost * Self.marginPart) <= cost
+        let cost = ours.seconds * own.bias
+        return theirs.seconds * other.bias + max(Self.margin, cost * Self.marginPart) <= cost
             || own.measure.lostCount > other.measure.lostCount + 1
     }
 
@@ -161,12 +161,12 @@ extension PeerPaths {
     private mutating func decide(at now: Instant) -> [Action] {
         comparison = nil
         comparisonNotBefore = now + Self.comparisonPause
-        guard let current, let own = knownPath(current), let ours = own.measure.cost(of: current, .lower) else {
+        guard let current, let own = knownPath(current), let ours = own.cost(.lower) else {
             return []
         }
         let rivals = known.compactMap { path -> (path: KnownPath, cost: Double)? in
             guard path.path != current, path.isUsable, flaps.allows(current, path.path, at: now),
-                let cost = path.measure.cost(of: path.path, .upper)
+                let cost = path.cost(.upper)
             else { return nil }
             return (path, cost + own.measure.jitter + path.measure.jitter)
         }

@@ -40,11 +40,12 @@ import YAML
               - nodeName: hub-2
                 advertiseAddress: [203.0.113.9]
               - nodeName: hub-3
+            stream: {port: 8443, proxy: "http://user:p%40ss@proxy.example:8080", sni: www.example.org}
             certificate: {lifetime: 30d, renewBefore: 36h}
             stateDirectory: /srv/mesh
             controlSocket: {path: /run/m.sock, group: adm}
             logging: {level: debug, format: json}
-            limits: {peers: 64, circuits: 0, tentativeSessions: 16}
+            limits: {peers: 64, circuits: 0, tentativeSessions: 16, streams: 8}
             """)
         var expected = Configuration(nodeName: try #require(NodeName("hub-1.example")))
         expected.interface = "mesh7"
@@ -80,6 +81,10 @@ import YAML
                 advertiseAddress: [.init(address: try #require(IPAddress("203.0.113.9")), port: nil)]),
             .init(nodeName: try #require(NodeName("hub-3")), advertiseAddress: []),
         ]
+        expected.stream.port = 8443
+        expected.stream.proxy = .through(
+            HTTPProxy(host: "proxy.example", port: 8080, credentials: "user:p@ss"))
+        expected.stream.sni = "www.example.org"
         expected.certificate.lifetime = .seconds(30 * 86_400)
         expected.certificate.renewBefore = .seconds(36 * 3600)
         expected.stateDirectory = "/srv/mesh"
@@ -90,6 +95,7 @@ import YAML
         expected.limits.peers = 64
         expected.limits.circuits = 0
         expected.limits.tentativeSessions = 16
+        expected.limits.streams = 8
         #expect(configuration == expected)
         let changed = Configuration.changes(from: defaults, to: expected).map(\.key)
         #expect(changed == Setting.all.map(\.path), "the example sets every key to something else than its default")
@@ -127,7 +133,7 @@ import YAML
                 config.yaml:11:16: containers.prefixes[0].prefix: expected an address prefix, as 172.17.0.0/16, found 10.22.0.1/16
                 config.yaml:12:7: containers.prefixes[1].bridge: missing
                 config.yaml:13:1: banana: unknown key; here stand node, interface, mtu, ipv4Range, listen, advertise, \
-                keepalive, containers, forwarding, stun, portMapping, relay, relayNodes, certificate, stateDirectory, controlSocket, logging, limits
+                keepalive, containers, forwarding, stun, portMapping, relay, relayNodes, stream, certificate, stateDirectory, controlSocket, logging, limits
                 config.yaml:14:12: keepalive: expected a time from 5s to 2m, as 30s, 5m, 12h or 90d, found 25
                 config.yaml:15:9: limits: expected keys with values (peers, circuits, tentativeSessions), found 5
                 """)
@@ -148,6 +154,8 @@ import YAML
         ("advertise: 192.0.2.1", "advertise"), ("advertise: [192.0.2.1:0]", "advertise[0]"),
         ("advertise: [a.example]", "advertise[0]"), ("listen: {addresses: [192.0.2]}", "listen.addresses[0]"),
         ("relayNodes: [hub-1]", "relayNodes[0]"), ("relayNodes: [{advertiseAddress: []}]", "relayNodes[0].nodeName"),
+        ("stream: {port: 65536}", "stream.port"), ("stream: {proxy: proxy.example}", "stream.proxy"),
+        ("stream: {proxy: \"https://proxy.example\"}", "stream.proxy"), ("stream: {sni: 192.0.2.1}", "stream.sni"),
         ("certificate: {lifetime: 30d}", "certificate.renewBefore"), ("[1, 2]", ""), ("text", ""),
         ("? [a]\n: 1", ""), ("a: *b", ""), ("listen: {port: 1", ""),
     ])

@@ -22,7 +22,7 @@ struct InstallationTests {
         }
     }
 
-    @Test func `the daemon runs as its own user with one capability and a filter on its system calls`() throws {
+    @Test func `the daemon runs as its own user with two capabilities and a filter on its system calls`() throws {
         try Site.with { site in
             try site.alpha.install(package)
             try site.alpha.run("meshctl", "up")
@@ -30,9 +30,9 @@ struct InstallationTests {
             #expect(try site.alpha.run("systemctl", "is-active", "kubemesh") == "active\n")
             let user = try site.alpha.run("id", "-u", "kubemesh").dropLast()
             #expect(try site.alpha.daemonStatus("Uid") == Array(repeating: user, count: 4).joined(separator: "\t"))
-            let netAdmin = "0000000000001000"
+            let netAdminAndLowPorts = "0000000000001400"
             for set in ["CapPrm", "CapEff", "CapBnd"] {
-                #expect(try site.alpha.daemonStatus(set) == netAdmin, "\(set)")
+                #expect(try site.alpha.daemonStatus(set) == netAdminAndLowPorts, "\(set)")
             }
             #expect(try site.alpha.daemonStatus("NoNewPrivs") == "1")
             #expect(try site.alpha.daemonStatus("Seccomp") == "2")

@@ -115,6 +115,7 @@ extension Path {
     var described: String {
         switch self {
         case .direct: "direct"
+        case .stream: "by TLS"
         case .relay(let name): "by \(name)"
         case .none: "none"
         }
