@@ -109,7 +109,8 @@ extension PeerPaths {
             if hasSlowed(own) { beginComparison(at: now) }
             return changed
         }
-        if path.isDirectDatagram, !current.isDirectDatagram, isWelcome(answered, insteadOf: own, at: now) {
+        let isStraighter = path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && own.relay?.isStream == true
+        if isStraighter, isWelcome(answered, insteadOf: own, at: now) {
             return use(path, because: .provenDirect, at: now)
         }
         if !wasUsable || looksBetter(answered, than: own) { beginComparison(at: now) }
