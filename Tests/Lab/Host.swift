@@ -56,6 +56,16 @@ package final class Host: Place {
         return link
     }
 
+    /// Lets the host tell nobody, from here on, that a port is closed or a packet not wanted.
+    package func fallSilent() throws(LabError) {
+        try loadRules(
+            """
+            table inet silent {
+                chain out { type filter hook output priority 0; meta l4proto { icmp, ipv6-icmp } drop; }
+            }
+            """)
+    }
+
     /// Takes an interface up again after `Link.takeDown()`.
     package func bringUp(_ link: Link) throws(LabError) {
         let order = links.firstIndex { $0.interface == link.interface } ?? 0

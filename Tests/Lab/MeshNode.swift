@@ -118,9 +118,7 @@ package final class MeshNode {
     ///
     /// - Parameter process: as `processID()` says, which takes a while to ask.
     package func vanish(process: Int32) throws(LabError) {
-        try host.loadRules(
-            "table inet vanished { chain out { type filter hook output priority 0; meta l4proto { icmp, ipv6-icmp } drop; }; }"
-        )
+        try host.fallSilent()
         try crash(process: process)
     }
 

@@ -56,7 +56,7 @@ enum Failover {
     private static let cone = Access(.portRestricted)
     private static let symmetric = Access(.symmetric)
     /// What each end writes into the TCP connection every 5 ms: 80 kB/s.
-    private static let streamBytes = 400
+    static let streamBytes = 400
     private static let recoveryLimit: Duration = .seconds(40)
 
     static func joined(_ layout: Duo.Layout, relays: Int = 2, in lab: Lab, files: String) throws(LabError) -> Duo {
@@ -88,8 +88,7 @@ enum Failover {
     private static func drainRelay(in lab: Lab, files: String, into findings: inout Trial.Findings) throws {
         let duo = try joined(.apart(symmetric, symmetric), in: lab, files: files)
         guard try duo.relays[0].node.result(of: "relay", "status").succeeded else {
-            findings.words["skipped"] = "meshctl has no 'relay drain' yet"
-            return
+            throw Trial.Skip(reason: "meshctl has no 'relay drain' yet")
         }
         try disturb(duo, whenPath: { $0 != .direct && $0 != .none }, into: &findings) { () throws(LabError) in
             guard case .relay(let name) = try duo.path(), let inUse = duo.relays.first(where: { $0.name == name })
@@ -140,7 +139,7 @@ enum Failover {
         note(recording, in: over..<recording.lastSent - .milliseconds(200), isRecovered: recovered, into: &findings)
     }
 
-    private static func waitForRecovery(of meter: Meter) throws(LabError) -> Bool {
+    static func waitForRecovery(of meter: Meter) throws(LabError) -> Bool {
         do {
             // More than what can still be on its way.
             try meter.waitForAnswers(300, within: recoveryLimit)
@@ -152,7 +151,7 @@ enum Failover {
         }
     }
 
-    private static func note(
+    static func note(
         _ recording: Recording, in window: Range<Duration>, isRecovered: Bool, into findings: inout Trial.Findings
     ) {
         findings.note("gap", recording.longestSilence(in: window))

@@ -32,6 +32,12 @@ struct FailoverReport {
             what: "planned drain of the relay in use: probes lost", trials: ["relay-drained"], figure: "lost", unit: "",
             goal: "0", hasFlow: true),
         Row(
+            what: "nebula of Debian: relay in use killed silently, second relay up", trials: ["nebula-relay-killed"],
+            figure: "gap", goal: "", hasFlow: true),
+        Row(
+            what: "nebula of Debian: direct path cut silently, relays up", trials: ["nebula-direct-cut"], figure: "gap",
+            goal: "", hasFlow: true),
+        Row(
             what: "first packet answered, any of the 16 pairs of NATs", trials: Matrix.natPairs.map(\.name),
             figure: "first", goal: "300"),
         Row(what: "first direct packet, cone and cone", trials: cones, figure: "direct", goal: "260"),

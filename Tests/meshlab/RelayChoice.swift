@@ -31,22 +31,35 @@ enum RelayChoice {
         let recording = try meter.stop()
 
         let chosen = phases(of: recording, in: recording.begin..<swapped)
+        // Each end moves on its own: what one sends takes its way, whatever the other's.
+        var moves = 0
+        for end in 0...1 {
+            let ranks = phases(of: recording, from: end, in: recording.begin..<recording.lastSent)
+            moves = max(moves, ranks.count { $0.begin > swapped + .milliseconds(100) })
+            let words = ranks.map { "\($0.rank)@\(($0.begin - swapped) / .milliseconds(1))" }
+            findings.words[end == 0 ? "way-out" : "way-back"] = words.joined(separator: ",")
+        }
         findings.note("choose", chosen.last.flatMap { $0.rank == 0 ? $0.begin - recording.begin : nil })
         // What was on its way when they swapped still arrives as before.
         let after = phases(of: recording, in: swapped + .milliseconds(100)..<recording.lastSent - .milliseconds(400))
         findings.note("move", after.last.flatMap { $0.rank == 0 ? $0.begin - swapped : nil })
-        findings.figures["moves"] = Double(after.count - 1)
+        findings.figures["moves"] = Double(moves)
         let window = swapped..<recording.lastSent - .milliseconds(400)
         findings.figures["lost"] = Double(recording.count(.lost, in: window))
         findings.figures["late"] = Double(recording.count(.overtaken, in: window))
     }
 
-    /// Stretches of time in which round trips were of one rank: 0 is the nearest relay's.
-    private static func phases(of recording: Recording, in window: Range<Duration>) -> [(rank: Int, begin: Duration)] {
+    /// Stretches of time in which what took the time of a round trip, or twice that of one way, was of one rank: 0 is the
+    /// nearest relay's.
+    ///
+    /// - Parameter end: who sends what is timed one way; round trips, if `nil`.
+    private static func phases(
+        of recording: Recording, from end: Int? = nil, in window: Range<Duration>
+    ) -> [(rank: Int, begin: Duration)] {
         var phases: [(rank: Int, begin: Duration)] = []
         var candidate: (rank: Int, begin: Duration, count: Int)?
-        for probe in recording.ends[0].probes where window.contains(probe.sent) {
-            guard let time = probe.roundTrip else { continue }
+        for probe in recording.ends[end ?? 0].probes where window.contains(probe.sent) {
+            guard let time = end == nil ? probe.roundTrip : probe.oneWay.map({ $0 * 2 }) else { continue }
             let rank = limits.firstIndex { time < $0 } ?? limits.count
             if candidate?.rank == rank {
                 candidate?.count += 1

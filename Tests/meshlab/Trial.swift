@@ -31,12 +31,18 @@ struct Trial: Sendable {
         }
     }
 
+    /// Why a trial cannot be performed here; the report says it.
+    struct Skip: Error {
+        let reason: String
+    }
+
     let name: String
     let measure: @Sendable (Lab, String, inout Findings) throws -> Void
 
     /// Every trial there is, by name.
     static let all: [String: Trial] = Dictionary(
-        uniqueKeysWithValues: (Matrix.trials + Failover.trials + RelayChoice.trials + Crowd.trials).map {
+        uniqueKeysWithValues: (Matrix.trials + Failover.trials + RelayChoice.trials + Crowd.trials + Nebula.trials).map
+        {
             ($0.name, $0)
         })
 
@@ -47,6 +53,8 @@ struct Trial: Sendable {
                 var findings = Findings()
                 do {
                     try measure(lab, files, &findings)
+                } catch let skip as Skip {
+                    findings.words["skipped"] = skip.reason
                 } catch {
                     writeLogs(of: lab)
                     throw error
@@ -61,8 +69,12 @@ struct Trial: Sendable {
         }
     }
 
+    /// For the reader of the log: what every agent said, and how the two that were measured see the others in the end.
     private func writeLogs(of lab: Lab) {
         for host in lab.hosts {
+            if ["left", "right"].contains(host.label), let peers = try? host.result(of: "meshctl", "peers") {
+                Screen.write("meshctl peers on \(host.label):\n\(peers.output)\(peers.errors)")
+            }
             for line in MeshNode.log(on: host).split(separator: "\n") { Screen.write("\(host.label): \(line)") }
         }
     }
