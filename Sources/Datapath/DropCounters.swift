@@ -9,6 +9,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case sendFailed
     // From the network.
     case malformedMessage
+    case unknownKind
+    case wrongMAC
     case forgedLink
     case unknownReceiver
     case expiredSession
@@ -21,6 +23,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case relayLimit
     case tunWriteFailed
     // Both.
+    case handshakeLimit
+    case stunLimit
     case upcallLimit
     case mailboxFull
 
@@ -31,6 +35,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .tooBig: "larger than the path takes"
         case .sendFailed: "send failed"
         case .malformedMessage: "malformed message"
+        case .unknownKind: "neither tunnel, relay nor STUN"
+        case .wrongMAC: "handshake of somebody who does not know this node"
         case .forgedLink: "source address that no packet may have"
         case .unknownReceiver: "unknown receiver index"
         case .expiredSession: "session expired"
@@ -42,6 +48,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
         case .wrongCircuitSource: "circuit used from another endpoint"
         case .relayLimit: "more than may be relayed"
         case .tunWriteFailed: "interface did not take the packet"
+        case .handshakeLimit: "more handshakes of strangers than are looked at"
+        case .stunLimit: "more STUN than is looked at"
         case .upcallLimit: "too many packets for the control thread in one batch"
         case .mailboxFull: "control thread too slow"
         }
@@ -50,8 +58,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
 
 /// Counts of one packet thread, readable from any.
 package final class DropCounters: Sendable {
-    private static let reasonCount = 18
-    private let counts = InlineArray<18, Atomic<UInt64>> { _ in Atomic(0) }
+    private static let reasonCount = 22
+    private let counts = InlineArray<22, Atomic<UInt64>> { _ in Atomic(0) }
 
     package init() {
         precondition(DropReason.allCases.count == Self.reasonCount)

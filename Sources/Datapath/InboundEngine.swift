@@ -12,13 +12,12 @@ package import Wire
 ///
 /// `groups` point into the buffers given to `receive`, so they must be sent before those are used again.
 package struct InboundEngine: ~Copyable {
-    /// Datagrams a second that the control thread is asked to look at, and how many at once.
-    private static let datagramRate = 20_000
-    private static let datagramBurst = 2_000
     private static let upcallLimit = 512
-    /// How often one peer may be reported as moved to the same place. Another place is reported at once: the answer to the
-    /// very next packet depends on it.
-    private static let movedInterval: Duration = .seconds(1)
+    /// How often one peer may be reported at the same place: at once when it comes there, since the answer to the very next
+    /// packet depends on it, and again while its own path may have failed meanwhile.
+    private static let movedInterval: Duration = .milliseconds(50)
+    /// Places that are remembered for that; beyond them some are reported more often.
+    private static let movedLimit = 4096
 
     /// What arrived on one session since the last note.
     private struct Arrivals {
@@ -52,18 +51,24 @@ package struct InboundEngine: ~Copyable {
     private let emptyPacket = PacketBuffer(count: TransportMessage.tagSize)
     private var relayed = OutgoingGroups(capacity: 64)
     private var relayedRun: RelayedRun?
-    private var datagramBudget: TokenBucket
+    private var budget: UpcallBudget
     /// The session of the last message, kept for the rest of its train.
     private var session: Tables.Session?
     private var arrivals = Arrivals()
     private var origin = Origin(.relayed(circuit: 0))
-    private var movedReports: [Int: (origin: Origin, at: Instant)] = [:]
+    private var movedReports: [Appearance: Instant] = [:]
+
+    /// A peer at a place.
+    private struct Appearance: Hashable {
+        let peer: Int
+        let path: Path
+    }
 
     /// `mergesUDP` where the TUN takes UDP super-packets.
     package init(drops: DropCounters, mergesUDP: Bool, now: Instant) {
         self.drops = drops
         coalescer = Coalescer(mergesUDP: mergesUDP)
-        datagramBudget = TokenBucket(rate: Self.datagramRate, burst: Self.datagramBurst, now: now)
+        budget = UpcallBudget(now: now)
     }
 
     /// Datagrams to forward since `removeAll`.
@@ -291,19 +296,31 @@ package struct InboundEngine: ~Copyable {
     }
 
     private mutating func reportMoved(_ peer: PeerEntry, at now: Instant) {
-        if let last = movedReports[peer.index], last.origin == origin, now < last.at + Self.movedInterval { return }
-        movedReports[peer.index] = (origin, now)
+        let appearance = Appearance(peer: peer.index, path: origin.path)
+        if let last = movedReports[appearance], now < last + Self.movedInterval { return }
+        if movedReports.count >= Self.movedLimit { movedReports.removeAll(keepingCapacity: true) }
+        movedReports[appearance] = now
         report(.moved(peer: peer.index, to: origin))
     }
 
     // MARK: control thread
 
     private mutating func handUp(_ datagram: PacketBytes, _ origin: Origin, at now: Instant) {
-        guard datagram.count > 0, datagramBudget.take(at: now) else {
-            drops.add(.upcallLimit)
+        guard let kind = DatagramKind(datagram) else {
+            drops.add(.unknownKind)
             return
         }
-        report(.datagram(datagram.array, origin: origin))
+        let isKnown = tables.isKnown(origin.path)
+        // Before it takes anything of the budget: who does not know our key is no stranger worth a cookie.
+        if case .initiation = kind, !isKnown, let keys = tables.macKeys, !keys.hasValidMAC1(datagram.array) {
+            drops.add(.wrongMAC)
+            return
+        }
+        if let reason = budget.refusal(of: kind, isKnown: isKnown, at: now) {
+            drops.add(reason)
+            return
+        }
+        report(.datagram(datagram.array, origin: origin, isKnown: isKnown))
     }
 
     private mutating func report(_ upcall: Upcall) {

@@ -135,7 +135,7 @@ package struct PlainPath {
 
     private mutating func receiveMessage(_ message: [UInt8], _ origin: Origin, at now: Instant) -> Outcome {
         guard PacketBuffer.reading(message, TransportMessage.isTransport) else {
-            return message.isEmpty ? Outcome() : Outcome(upcalls: [.datagram(message, origin: origin)])
+            return handUp(message, origin)
         }
         guard message.count >= TransportMessage.overhead else { return drop(.malformedMessage) }
         guard let session = tables.session(receiver: PacketBuffer.reading(message, TransportMessage.receiver)) else {
@@ -149,6 +149,15 @@ package struct PlainPath {
         } catch {
             return drop(error.reason)
         }
+    }
+
+    private func handUp(_ message: [UInt8], _ origin: Origin) -> Outcome {
+        guard let kind = PacketBuffer.reading(message, DatagramKind.init) else { return drop(.unknownKind) }
+        let isKnown = tables.isKnown(origin.path)
+        if case .initiation = kind, !isKnown, let keys = tables.macKeys, !keys.hasValidMAC1(message) {
+            return drop(.wrongMAC)
+        }
+        return Outcome(upcalls: [.datagram(message, origin: origin, isKnown: isKnown)])
     }
 
     private func deliver(_ plaintext: [UInt8], from peer: PeerEntry, _ origin: Origin) -> Outcome {

@@ -13,6 +13,10 @@ package final class Tables: Sendable {
     package let generation: UInt64
     package let peers: [PeerEntry?]
     package let routes: RouteTable
+    /// Makes the mac1 of handshake messages to this node; `nil`: they are not checked.
+    package let macKeys: MACKeys?
+    /// Where peers are.
+    private let endpoints: Set<Endpoint>
     private let sessions: [Session?]
     private let circuits: [CircuitEntry?]
 
@@ -33,10 +37,19 @@ package final class Tables: Sendable {
     /// in one slot the later counts; who allocates identifiers sees to it that there are none.
     package init(
         generation: UInt64, peers: [PeerEntry] = [], sessions: [Session] = [], circuits: [CircuitEntry] = [],
-        routes: RouteTable = .empty
+        routes: RouteTable = .empty, macKeys: MACKeys? = nil
     ) {
         self.generation = generation
         self.routes = routes
+        self.macKeys = macKeys
+        var endpoints: Set<Endpoint> = []
+        for peer in peers {
+            if case .direct(let endpoint)? = peer.path { endpoints.insert(endpoint) }
+            for destination in [peer.destination, peer.duplicate] {
+                if let destination { endpoints.insert(destination.endpoint) }
+            }
+        }
+        self.endpoints = endpoints
         self.peers = Self.table(peers) { $0.index }
         self.sessions = Self.table(sessions) { Self.slot(ofReceiver: $0.keypair.localIndex) }
         self.circuits = Self.table(circuits) { Self.slot(ofCircuit: $0.id) }
@@ -57,6 +70,14 @@ package final class Tables: Sendable {
         let slot = Self.slot(ofCircuit: id)
         guard slot < circuits.count, let circuit = circuits[slot], circuit.id == id else { return nil }
         return circuit
+    }
+
+    /// Whether a peer is at the other end: strangers have neither circuits nor links.
+    func isKnown(_ path: Path) -> Bool {
+        switch path {
+        case .relayed: true
+        case .direct(let endpoint): endpoint.isLink || endpoints.contains(endpoint)
+        }
     }
 
     func peer(_ index: Int) -> PeerEntry? {

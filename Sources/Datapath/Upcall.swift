@@ -27,8 +27,8 @@ package enum Upcall: Equatable, Sendable {
     case unsealed(packet: [UInt8], peer: Int)
     /// A control frame of a peer.
     case control(frame: [UInt8], peer: Int, origin: Origin)
-    /// Anything else that came in: handshake messages, STUN, what nobody knows.
-    case datagram([UInt8], origin: Origin)
+    /// Anything else that came in: handshake messages and STUN. `isKnown`: from where a peer is.
+    case datagram([UInt8], origin: Origin, isKnown: Bool = false)
     /// The other end of a link is closed, and so is the link.
     case linkClosed(UInt32)
 }
@@ -38,7 +38,7 @@ extension Upcall {
     package var byteCount: Int {
         switch self {
         case .active, .rekeyWanted, .confirmed, .moved, .linkClosed: 0
-        case .unsealed(let bytes, _), .control(let bytes, _, _), .datagram(let bytes, _): bytes.count
+        case .unsealed(let bytes, _), .control(let bytes, _, _), .datagram(let bytes, _, _): bytes.count
         }
     }
 }

@@ -258,7 +258,7 @@ package struct Node {
             guard peers[number] != nil else { return }
             setLocalAddress(of: number, origin)
             receive(frame: frame, from: number, along: origin.path, at: now)
-        case .datagram(let datagram, let origin): receive(datagram, from: origin, at: now)
+        case .datagram(let datagram, let origin, _): receive(datagram, from: origin, at: now)
         case .linkClosed(let number): linkClosed(number, at: now)
         }
     }

@@ -44,7 +44,8 @@ extension Node {
         actions.insert(
             .publish(
                 Tables(
-                    generation: generation, peers: entries, sessions: live, circuits: circuitEntries, routes: routes)),
+                    generation: generation, peers: entries, sessions: live, circuits: circuitEntries, routes: routes,
+                    macKeys: responder.macKeys)),
             at: 0)
     }
 

@@ -35,7 +35,7 @@ package struct HandshakeResponder: Sendable {
     private static let loadTime: Duration = .seconds(1)
 
     private let key: AgreementKey
-    private let macKeys: MACKeys
+    package let macKeys: MACKeys
     private var cookies: CookieIssuer
     private var secretExpiresAt: Instant
     private var load: TokenBucket

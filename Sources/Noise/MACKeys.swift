@@ -1,8 +1,8 @@
 import Crypto
-import Wire
+package import Wire
 
 /// The two keys that a receiver's public key gives everybody who knows it (WireGuard paper §5.4.4 and §5.4.7).
-struct MACKeys: Sendable {
+package struct MACKeys: Sendable {
     static let size = 16
 
     /// Makes mac1, which shows that the sender knows whom it writes to.
@@ -10,15 +10,15 @@ struct MACKeys: Sendable {
     /// Seals the cookies that this receiver gives out.
     let cookie: Secret
 
-    init(receiver publicKey: Bytes32) {
+    package init(receiver publicKey: Bytes32) {
         mac1 = BLAKE2s.hash(Array("mac1----".utf8), publicKey.bytes).bytes
         cookie = Secret(BLAKE2s.hash(Array("cookie--".utf8), publicKey.bytes).bytes)
     }
 
-    func mac1(over body: Span<UInt8>) -> [UInt8] { BLAKE2s.mac16(key: mac1, body) }
+    package func mac1(over body: Span<UInt8>) -> [UInt8] { BLAKE2s.mac16(key: mac1, body) }
 
     /// Whether the 16 bytes before the last 16 of `message` are the mac1 of what stands before them.
-    func hasValidMAC1(_ message: [UInt8]) -> Bool {
+    package func hasValidMAC1(_ message: [UInt8]) -> Bool {
         let end = message.count - 2 * Self.size
         guard end >= 0 else { return false }
         return ConstantTime.isEqual(

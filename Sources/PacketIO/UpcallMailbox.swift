@@ -59,7 +59,8 @@ extension Upcall {
     /// Whether its loss is that of a packet, which its sender repeats.
     fileprivate var isReplaceable: Bool {
         switch self {
-        case .datagram, .unsealed: true
+        case .datagram(_, _, let isKnown): !isKnown
+        case .unsealed: true
         case .active, .rekeyWanted, .confirmed, .moved, .control, .linkClosed: false
         }
     }

@@ -64,7 +64,8 @@ struct RelayingTests {
         let initiation = [1, 0, 0, 0] + Array(repeating: UInt8(7), count: 144)
         let frame = RelayFrame.header(circuit: TestSession.endID) + initiation
         let received = node2.receive(frame, from: TestSession.relay, at: now)
-        #expect(received.upcalls == [.datagram(initiation, origin: Origin(.relayed(circuit: TestSession.endID)))])
+        let origin = Origin(.relayed(circuit: TestSession.endID))
+        #expect(received.upcalls == [.datagram(initiation, origin: origin, isKnown: true)])
     }
 
     @Test func `frames of several circuits in one train go their own ways in order`() {

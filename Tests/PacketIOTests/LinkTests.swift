@@ -51,8 +51,8 @@ struct LinkTests {
     func `what comes and goes along a link bears the link's endpoint`(kind: LinkKind) throws {
         let far = try open(7, kind)
         let endpoint = Endpoint.link(number: 7, kind: kind)
-        try far.send([9, 1, 2])
-        #expect(upcalls() == [.datagram([9, 1, 2], origin: Origin(.direct(endpoint)))])
+        try far.send(cookieReply)
+        #expect(upcalls() == [.datagram(cookieReply, origin: Origin(.direct(endpoint)), isKnown: true)])
         try node.threads.send([3, 4], to: Destination(endpoint))
         try node.threads.send([5], to: Destination(endpoint, circuit: 1))
         #expect(try read(2, from: far) == [[3, 4], [0x4b, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 5]])
@@ -80,7 +80,7 @@ struct LinkTests {
     }
 
     @Test func `a stream whose other end is closed is removed and reported, after what it brought`() throws {
-        try Self.sendAndClose(node, [8, 8])
+        try Self.sendAndClose(node, cookieReply)
         var seen: [Upcall] = []
         while !seen.contains(.linkClosed(3)) {
             let more = upcalls()
@@ -88,7 +88,7 @@ struct LinkTests {
             seen += more
         }
         let origin = Origin(.direct(.link(number: 3, kind: .stream)))
-        #expect(seen == [.datagram([8, 8], origin: origin), .linkClosed(3)])
+        #expect(seen == [.datagram(cookieReply, origin: origin, isKnown: true), .linkClosed(3)])
         let destination = Destination(.link(number: 3, kind: .stream))
         #expect(throws: SystemError.self) { try node.threads.send([1], to: destination) }
         node.threads.stop()
@@ -119,23 +119,23 @@ struct LinkTests {
         node.threads.remove(link: 5)
         #expect(throws: SystemError.self) { try far.send([1]) }
         let again = try open(5, .stream)
-        try again.send([2])
+        try again.send(cookieReply)
         let origin = Origin(.direct(.link(number: 5, kind: .stream)))
-        #expect(upcalls() == [.datagram([2], origin: origin)])
+        #expect(upcalls() == [.datagram(cookieReply, origin: origin, isKnown: true)])
         node.threads.stop()
     }
 
     @Test func `hundreds of links are served side by side`() throws {
         let count = 400
         let ends = try (0..<count).map { try open(UInt32($0), .stream) }
-        for (index, far) in ends.enumerated() {
-            for _ in 0..<3 { try far.send([UInt8(truncatingIfNeeded: index)]) }
+        for far in ends {
+            for _ in 0..<3 { try far.send(cookieReply) }
         }
         var perLink: [Path: Int] = [:]
         while perLink.values.reduce(0, +) < 3 * count {
             let more = upcalls()
             if more.isEmpty { break }
-            for case .datagram(_, let origin) in more { perLink[origin.path, default: 0] += 1 }
+            for case .datagram(_, let origin, _) in more { perLink[origin.path, default: 0] += 1 }
         }
         #expect(perLink.count == count)
         #expect(perLink.values.allSatisfy { $0 == 3 })

@@ -10,6 +10,9 @@ import Testing
 import Traversal
 import Wire
 
+/// As long as a cookie reply, so that it is handed up.
+let cookieReply: [UInt8] = [3, 0, 0, 0] + Array(repeating: 8, count: 60)
+
 private let needsRoot: Comment = "needs root: opens TUN interfaces in network namespaces"
 
 /// Two nodes with real interfaces and sockets, and a session made by hand.
@@ -23,23 +26,8 @@ struct PacketThreadsTests {
         node2 = try TunnelNode(IPv4Address(10, 128, 0, 2))
     }
 
-    /// Gives both nodes the tables of one session.
     private func connect(overIPv6: Bool = false, holdUntil: Instant? = nil) {
-        let secrets = [SystemRandom.bytes(32), SystemRandom.bytes(32)].map { Secret($0) }
-        for (index, (node, other)) in [(node1, node2), (node2, node1)].enumerated() {
-            let keypair = Keypair(
-                localIndex: 1, remoteIndex: 1, isInitiator: index == 0, createdAt: SystemClock.now,
-                sendKey: secrets[index], receiveKey: secrets[1 - index])
-            let prefix = IPPrefix(.v4(other.address))
-            let peer = PeerEntry(
-                index: 0, keypair: keypair, destination: Destination(other.endpoint),
-                path: .direct(other.endpoint),
-                sources: SourceSet([prefix]), activity: Activity(), innerMTU: 1408, holdUntil: holdUntil)
-            node.threads.publish(
-                Tables(
-                    generation: 1, peers: [peer], sessions: [Tables.Session(keypair, peer: peer)],
-                    routes: RouteTable([(prefix, 0)])))
-        }
+        TunnelNode.connect(node1, node2, overIPv6: overIPv6, holdUntil: holdUntil)
     }
 
     private func stop() {
@@ -135,11 +123,11 @@ struct PacketThreadsTests {
 
     @Test func `what is no packet of a session reaches the control thread with its addresses`() throws {
         let stranger = try UDPSocket(Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0))
-        try stranger.send([1, 2, 3], to: node1.endpoint)
+        try stranger.send(cookieReply, to: node1.endpoint)
         node1.threads.mailbox.wakeUp.wait(milliseconds: 5000)
         let origin = Origin(
             .direct(stranger.localEndpoint), localAddress: .v4(IPv4Address(127, 0, 0, 1)))
-        #expect(node1.threads.mailbox.takeAll() == [.datagram([1, 2, 3], origin: origin)])
+        #expect(node1.threads.mailbox.takeAll() == [.datagram(cookieReply, origin: origin)])
         stop()
     }
 
@@ -160,10 +148,10 @@ struct PacketThreadsTests {
         let threads = try PacketThreads(tun: node1.tun, sockets: sockets)
         for socket in sockets {
             let address = socket.localEndpoint.address
-            try threads.send([1], to: Destination(node2.endpoint, localAddress: address))
+            try threads.send(cookieReply, to: Destination(node2.endpoint, localAddress: address))
             node2.threads.mailbox.wakeUp.wait(milliseconds: 5000)
             let origin = Origin(.direct(socket.localEndpoint), localAddress: node2.endpoint.address)
-            #expect(node2.threads.mailbox.takeAll() == [.datagram([1], origin: origin)])
+            #expect(node2.threads.mailbox.takeAll() == [.datagram(cookieReply, origin: origin)])
         }
         threads.stop()
         stop()
@@ -172,12 +160,12 @@ struct PacketThreadsTests {
     @Test func `an unreachable destination costs its own datagrams only`() throws {
         let socket = try UDPSocket(Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0))
         var queue = SendQueue(capacity: 4)
-        let bytes: [UInt8] = [1, 2, 3, 4]
+        let bytes = cookieReply + cookieReply
         let failed = unsafe bytes.withUnsafeBytes { bytes in
             let elsewhere = Endpoint("192.0.2.1:9")!  // From 127.0.0.1 nothing leaves the host.
             for destination in [elsewhere, node1.endpoint, elsewhere, node1.endpoint] {
                 unsafe queue.append(
-                    bytes.baseAddress!, count: 4, segmentSize: 2, to: destination, from: nil)
+                    bytes.baseAddress!, count: 128, segmentSize: 64, to: destination, from: nil)
             }
             return socket.send(&queue)
         }

@@ -1,9 +1,14 @@
 import CLinux
+import Crypto
+import Datapath
 import Glibc
 import Linux
 import Netlink
+import Noise
 import PacketIO
+import SansIO
 import Synchronization
+import Traversal
 import Wire
 
 /// A node with a real TUN interface in a network namespace of its own, and UDP sockets in the one that the test runs in.
@@ -50,6 +55,28 @@ final class TunnelNode: Sendable {
     var tcp: Int32 { inner.tcp.number }
     /// A UDP socket inside, bound to the node's address, port 9.
     var udp: UDPSocket { inner.udp }
+
+    /// Gives both nodes the tables of one session.
+    static func connect(
+        _ node1: TunnelNode, _ node2: TunnelNode, overIPv6: Bool = false, holdUntil: Instant? = nil,
+        macKeys: MACKeys? = nil
+    ) {
+        let secrets = [SystemRandom.bytes(32), SystemRandom.bytes(32)].map { Secret($0) }
+        for (index, (node, other)) in [(node1, node2), (node2, node1)].enumerated() {
+            let keypair = Keypair(
+                localIndex: 1, remoteIndex: 1, isInitiator: index == 0, createdAt: SystemClock.now,
+                sendKey: secrets[index], receiveKey: secrets[1 - index])
+            let prefix = IPPrefix(.v4(other.address))
+            let endpoint = overIPv6 ? other.endpoint6 : other.endpoint
+            let peer = PeerEntry(
+                index: 0, keypair: keypair, destination: Destination(endpoint), path: .direct(endpoint),
+                sources: SourceSet([prefix]), activity: Activity(), innerMTU: 1408, holdUntil: holdUntil)
+            node.threads.publish(
+                Tables(
+                    generation: 1, peers: [peer], sessions: [Tables.Session(keypair, peer: peer)],
+                    routes: RouteTable([(prefix, 0)]), macKeys: macKeys))
+        }
+    }
 
     /// Switches the TUN off and on, inside.
     func setInterface(up: Bool) throws {

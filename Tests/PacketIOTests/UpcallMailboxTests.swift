@@ -52,7 +52,8 @@ struct UpcallMailboxTests {
         let stranger = Upcall.datagram([1], origin: Origin(.relayed(circuit: 1)))
         let flood = Array(repeating: stranger, count: UpcallMailbox.countLimit)
         #expect(mailbox.post(flood) == UpcallMailbox.countLimit - UpcallMailbox.replaceableLimit)
-        #expect(mailbox.post([.confirmed(peer: 1, receiver: 2), .active(peer: 1)]) == 0)
+        let peer = Upcall.datagram([2], origin: Origin(.relayed(circuit: 1)), isKnown: true)
+        #expect(mailbox.post([peer, .confirmed(peer: 1, receiver: 2), .active(peer: 1)]) == 0)
         #expect(mailbox.takeAll().last == .active(peer: 1))
     }
 }

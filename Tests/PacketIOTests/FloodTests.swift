@@ -1,0 +1,168 @@
+import Crypto
+import Datapath
+import Glibc
+import Linux
+import Noise
+import PacketIO
+import SansIO
+import Synchronization
+import Testing
+import Traversal
+import Wire
+
+private let needsRoot: Comment = "needs root: opens TUN interfaces in network namespaces"
+
+/// A hundred thousand spoofed initiations, 20,000 a second, on real sockets while packets flow.
+@Suite(.serialized, .enabled(if: geteuid() == 0, needsRoot))
+struct FloodTests {
+    private static let initiations = 100_000
+    private static let perSecond = 20_000
+    private static let batch = 100
+
+    @Test func `a flow and newcomers with a cookie pass through a flood of spoofed initiations`() throws {
+        let node1 = try TunnelNode(IPv4Address(10, 128, 0, 1))
+        let node2 = try TunnelNode(IPv4Address(10, 128, 0, 2))
+        let key = try AgreementKey(secret: Secret(SystemRandom.bytes(32)))
+        let macKeys = MACKeys(receiver: key.publicKey)
+        TunnelNode.connect(node1, node2, macKeys: macKeys)
+        let control = try ControlThread(node1, key)
+        let serving = try Thread(name: "control") { control.run() }
+        let flood = try Flood(of: node1, macKeys)
+        let flooding = try Thread(name: "flood") { flood.run(Self.initiations, Self.batch, Self.perSecond) }
+
+        // A packet in each direction every 10 ms, and a newcomer that has a cookie every 50.
+        let newcomer = try UDPSocket(Endpoint("127.0.0.1:0")!)
+        var sent = 0
+        var newcomers = 0
+        while !flood.isOver.load(ordering: .relaxed) {
+            try node2.udp.send(flowMarker(sent), to: Endpoint(.v4(node1.address), port: 9))
+            if sent.isMultiple(of: 5) {
+                try newcomer.send(flood.initiation(hasCookie: true), to: node1.endpoint)
+                newcomers += 1
+            }
+            sent += 1
+            control.pause(milliseconds: 10)
+        }
+        flooding.join()
+        let arrived = try drain(node1.udp, until: sent)
+        control.end()
+        serving.join()
+        #expect(arrived == sent)
+        #expect(control.counts.cookied.load(ordering: .relaxed) == newcomers)
+        #expect(control.counts.strangers.load(ordering: .relaxed) > 1000)
+        #expect(control.counts.replies.load(ordering: .relaxed) > 0)
+        node1.threads.stop()
+        node2.threads.stop()
+        #expect(node1.threads.inboundDrops[.wrongMAC] == 0)
+    }
+
+    private func flowMarker(_ number: Int) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+
+    /// Reads what came out of the tunnel, until it is `count` datagrams or nothing comes for two seconds.
+    private func drain(_ socket: UDPSocket, until count: Int) throws -> Int {
+        let readiness = try ReadinessSet()
+        try readiness.add(socket.descriptor, token: 0)
+        var events: [ReadinessSet.Event] = []
+        var receiver = DatagramReceiver(count: 8)
+        var arrived = 0
+        while arrived < count {
+            readiness.wait(&events, milliseconds: 2000)
+            let received = receiver.receive(from: socket.descriptor)
+            if received == 0 { break }
+            for message in (0..<received).compactMap({ receiver.message($0) }) {
+                arrived += message.segmentSize > 0 ? (message.count + message.segmentSize - 1) / message.segmentSize : 1
+            }
+        }
+        return arrived
+    }
+}
+
+/// Sends initiations with a right mac1 from random loopback addresses.
+private final class Flood: Sendable {
+    let isOver = Atomic(false)
+    private let socket: UDPSocket
+    private let target: Endpoint
+    private let macKeys: MACKeys
+
+    init(of node: TunnelNode, _ macKeys: MACKeys) throws {
+        socket = try UDPSocket(Endpoint("0.0.0.0:0")!)
+        target = node.endpoint
+        self.macKeys = macKeys
+    }
+
+    func initiation(hasCookie: Bool) -> [UInt8] {
+        let body = [1, 0, 0, 0] + SystemRandom.bytes(112)
+        return body + macKeys.mac1(over: body.span) + Array(repeating: hasCookie ? 1 : 0, count: 16)
+    }
+
+    func run(_ count: Int, _ batch: Int, _ perSecond: Int) {
+        let messages = (0..<batch).flatMap { _ in initiation(hasCookie: false) }
+        var random = SeededRandom(seed: 1)
+        var queue = SendQueue(capacity: batch)
+        let start = SystemClock.now
+        for round in 0..<(count / batch) {
+            let due = start + .nanoseconds(Int64(round * batch) * 1_000_000_000 / Int64(perSecond))
+            while SystemClock.now < due { sched_yield() }
+            unsafe messages.withUnsafeBytes { bytes in
+                for index in 0..<batch {
+                    let source = IPv4Address(rawValue: 0x7f00_0000 | UInt32.random(in: 2..<0x00ff_ffff, using: &random))
+                    unsafe queue.append(
+                        bytes.baseAddress! + index * InitiationMessage.size, count: InitiationMessage.size,
+                        segmentSize: InitiationMessage.size, to: target, from: .v4(source))
+                }
+                _ = socket.send(&queue)
+            }
+        }
+        isOver.store(true, ordering: .relaxed)
+    }
+}
+
+/// Stands for the control thread: takes the upcalls and judges handshakes as a node does.
+private final class ControlThread: Sendable {
+    struct Counts: ~Copyable {
+        let strangers = Atomic(0)
+        let cookied = Atomic(0)
+        let replies = Atomic(0)
+    }
+
+    let counts = Counts()
+    private let node: TunnelNode
+    private let responder: Mutex<HandshakeResponder>
+    private let isEnding = Atomic(false)
+    private let pauses: WakeUp
+
+    init(_ node: TunnelNode, _ key: AgreementKey) throws(SystemError) {
+        self.node = node
+        responder = Mutex(
+            HandshakeResponder(key: key, cookieSecret: Secret(SystemRandom.bytes(32)), at: SystemClock.now))
+        pauses = try WakeUp()
+    }
+
+    func run() {
+        while !isEnding.load(ordering: .relaxed) {
+            node.threads.mailbox.wakeUp.wait(milliseconds: 100)
+            for case .datagram(let message, let origin, _) in node.threads.mailbox.takeAll() {
+                judge(message, from: origin)
+            }
+        }
+    }
+
+    func end() { isEnding.store(true, ordering: .relaxed) }
+
+    /// Waits for time to pass on the calling thread.
+    func pause(milliseconds: Int32) { pauses.wait(milliseconds: milliseconds) }
+
+    private func judge(_ message: [UInt8], from origin: Origin) {
+        guard case .direct(let source) = origin.path else { return }
+        if message.suffix(16).contains(1) {
+            counts.cookied.add(1, ordering: .relaxed)
+        } else {
+            counts.strangers.add(1, ordering: .relaxed)
+        }
+        let verdict = responder.withLock { $0.examine(message, from: source, at: SystemClock.now) }
+        if case .reply(let reply) = verdict {
+            counts.replies.add(1, ordering: .relaxed)
+            try? node.threads.send(reply, to: Destination(source))
+        }
+    }
+}
