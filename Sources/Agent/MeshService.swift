@@ -27,6 +27,8 @@ final class MeshService {
     let threads: PacketThreads
     let sockets: [UDPSocket]
     let streams: StreamService
+    /// Receives only: what members send there shows them what their NAT does. Nothing fails without it.
+    private let secondSocket: UDPSocket?
     let routeEvents: RouteEvents
     let ruleEvents: RuleEvents
     let portMapping: PortMappingService
@@ -61,6 +63,7 @@ final class MeshService {
         }
         do { tun = try TunDevice(name: name) } catch { throw .tun(error) }
         sockets = try Self.openSockets(configuration.listen)
+        secondSocket = Self.openSecondSocket(beside: sockets)
         do {
             routeEvents = try RouteEvents()
             ruleEvents = try RuleEvents(ignoring: host.rules)
@@ -75,7 +78,11 @@ final class MeshService {
                 configuration, local: LocalAddresses(), streamPort: StreamService.port(configuration)),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
             at: startedAt)
-        do { threads = try PacketThreads(tun: tun, sockets: sockets) } catch { throw .system(error) }
+        do {
+            threads = try PacketThreads(tun: tun, sockets: sockets + [secondSocket].compactMap(\.self))
+        } catch {
+            throw .system(error)
+        }
         do throws(SystemError) {
             streams = try StreamService(configuration, secrets: identity.secrets.accepted, log: log)
         } catch {
@@ -105,6 +112,11 @@ final class MeshService {
             }
         }
         return sockets
+    }
+
+    private static func openSecondSocket(beside sockets: [UDPSocket]) -> UDPSocket? {
+        guard let address = sockets.first(where: \.isIPv4)?.localEndpoint.address else { return nil }
+        return try? UDPSocket(Endpoint(address, port: 0))  // An optional service to others.
     }
 
     // MARK: the host's network
@@ -179,7 +191,8 @@ final class MeshService {
 
     private func configureNode() {
         configureStreams()
-        let settings = Self.nodeConfiguration(configuration, local: local, streamPort: streams.port)
+        var settings = Self.nodeConfiguration(configuration, local: local, streamPort: streams.port)
+        settings.secondPort = secondSocket?.localEndpoint.port
         node.configure(settings, at: SystemClock.now)
     }
 
@@ -217,6 +230,7 @@ final class MeshService {
         settings.isRelayAllowed = configuration.relay.enabled
         settings.relayRate = configuration.relay.maxRate.bytesPerSecond
         settings.relayRatePerMember = configuration.relay.maxRatePerPeer.bytesPerSecond
+        settings.isPortSearchAllowed = configuration.portSearch == .auto
         settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
         settings.natKeepalive = configuration.keepalive
         settings.innerMTU = innerMTU(configuration)
@@ -325,6 +339,7 @@ final class MeshService {
         configuration.forwarding = new.forwarding
         configuration.portMapping = new.portMapping
         configuration.stun = new.stun
+        configuration.portSearch = new.portSearch
         configuration.relay = new.relay
         configuration.relayNodes = new.relayNodes
         configuration.stream = new.stream
@@ -372,14 +387,14 @@ final class MeshService {
     private func drain() {
         if let mapped = portMapping.takeChange() { node.setMapped(mapped, at: SystemClock.now) }
         var isRenewed = false
+        var opened: [Mesh.Link] = []
         for action in node.takeActions() {
             switch action {
-            case .send(let message, let destination):
-                // A refusal is counted by the socket's owner as any loss; the node's timers repeat what matters.
-                do { try threads.send(message, to: destination) } catch { sendFailures += 1 }
+            case .send(let message, let destination): send(message, to: destination)
             case .dialBack(let datagram, let target): dialBack(datagram, to: target)
             case .sendBriefly(let message, let destination, let hops):
-                do { try threads.send(message, to: destination, hopLimit: hops) } catch { sendFailures += 1 }
+                send(message, to: destination, hopLimit: hops)
+            case .openSockets(let links, let target): opened += openSockets(links, to: target)
             case .publish(let tables): threads.publish(tables)
             case .save(let change): state.apply(change, identity: node.identity)
             case .openStream(let link, let remote): streams.open(link, to: remote)
@@ -391,6 +406,10 @@ final class MeshService {
                 report(event)
                 if case .renewed = event { isRenewed = true }
             }
+        }
+        if !opened.isEmpty {
+            for link in opened { node.linkOpened(link, at: SystemClock.now) }
+            drain()
         }
         if isInReach != wasInReach {
             configureNode()
@@ -407,6 +426,31 @@ final class MeshService {
     }
 
     private(set) var sendFailures = 0
+
+    /// A refusal is counted as any loss; the node's timers repeat what matters. One that is meant for good it hears of.
+    private func send(_ message: [UInt8], to destination: Destination, hopLimit: UInt8? = nil) {
+        do throws(SystemError) {
+            try threads.send(message, to: destination, hopLimit: hopLimit)
+        } catch {
+            sendFailures += 1
+            if error.forbidsSending { node.sendingRefused(to: destination.endpoint, at: SystemClock.now) }
+        }
+    }
+
+    /// Opens a socket to `target` for each number; those that cannot be had are left out.
+    private func openSockets(_ numbers: [UInt32], to target: Endpoint) -> [Mesh.Link] {
+        numbers.compactMap { number in
+            do throws(SystemError) {
+                let any: IPAddress = target.address.isIPv4 ? .v4(.any) : .v6(.any)
+                let descriptor = try UDPSocket(Endpoint(any, port: 0)).connect(to: target)
+                try threads.add(link: number, kind: .socket, descriptor: descriptor)
+                return Link(number: number, kind: .socket, remote: target)
+            } catch {
+                node.linkClosed(number, at: SystemClock.now)
+                return nil
+            }
+        }
+    }
 
     /// Sends one datagram from a port that the kernel picks and nobody knows.
     private func dialBack(_ datagram: [UInt8], to target: Endpoint) {
@@ -446,6 +490,11 @@ final class MeshService {
         }
         event.write(to: log) { [node] in node.link(of: $0) }
     }
+}
+
+extension SystemError {
+    /// The host's firewall, or a router that said so, lets nothing through: sending again helps nobody.
+    fileprivate var forbidsSending: Bool { ["EPERM", "EACCES", "EHOSTUNREACH", "ENETUNREACH"].contains(name) }
 }
 
 extension Traversal.Path {

@@ -51,6 +51,8 @@ extension NodeEvent {
                     "peer": peer, "tried": tried.map(\.description).joined(separator: ","),
                     "own nat": "\(pair.own)", "peer nat": "\(pair.peer)",
                 ])
+        case .searchEnded(let peer, let role, let outcome):
+            log.info("port search ended", ["peer": peer, "role": role.rawValue, "outcome": "\(outcome)"])
         case .pong, .explained: break
         }
     }

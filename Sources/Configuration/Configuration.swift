@@ -18,6 +18,7 @@ package struct Configuration: Equatable, Sendable {
     package var forwarding = Forwarding()
     package var stun = STUN()
     package var portMapping = Automatic.auto
+    package var portSearch = Automatic.auto
     package var relay = Relay()
     package var relayNodes: [RelayNode] = []
     package var stream = Stream()

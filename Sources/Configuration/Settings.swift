@@ -61,6 +61,11 @@ extension Setting {
             "auto asks this host's gateways, by PCP, NAT-PMP or UPnP, to forward listen.port and to let others in by IPv6, and takes"
                 + " that back when the mesh goes down; off asks them nothing."),
         Setting(
+            "portSearch", \.portSearch, .choice, .live,
+            "auto lets this node look for a direct path past NATs that give every destination another port: at most 256"
+                + " sockets, 200 small packets a second for 16 seconds, one search at a time, seldom repeated. off leaves such"
+                + " peers to a relay."),
+        Setting(
             "relay.enabled", \.relay.enabled, .boolean, .live,
             "Whether this node forwards sealed packets of two others that cannot reach each other. It cannot read them."
         ),

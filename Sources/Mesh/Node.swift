@@ -37,6 +37,8 @@ package struct Node {
         case closeLink(UInt32)
         /// Something authentic came along a link that another host opened.
         case proveLink(UInt32)
+        /// Open UDP sockets, each connected to this endpoint. Each becomes a link: `linkOpened` or `linkClosed` follows.
+        case openSockets(links: [UInt32], to: Endpoint)
     }
 
     /// What must survive a restart. The shell writes it to disk, in order.
@@ -114,12 +116,19 @@ package struct Node {
         package var punchProbesHeldBack = 0
         /// Streams of others along which nothing authentic came.
         package var strangeStreams = 0
+        package var searchesBegun = 0
+        package var searchesWon = 0
+        /// Searches that this node, or the peer asked, would not take part in.
+        package var searchesRefused = 0
+        package var searchProbes = 0
+        package var searchSockets = 0
     }
 
     enum DeadlineKey: Hashable {
         case tunnel(Int)
         case paths(Int)
         case punch(Int)
+        case search
         case greeting(Int)
         case unverified(Int)
         case stun
@@ -169,8 +178,14 @@ package struct Node {
     /// By what the NATs of both sides do, as far as was known.
     package internal(set) var punchCounts: [NATPair: PunchCount] = [:]
     var punchProbes = TokenBucket(rate: Self.punchProbeRate, burst: 2 * Self.punchProbeRate, now: .zero)
-    /// When anchors were last asked for no other reason than what they see of us.
-    var mappingAskedAt: Instant?
+    var nat = NATKnowledge()
+    /// The search for a port that this node takes part in; one at a time.
+    var search: RunningSearch?
+    var searchBudget = SearchBudget()
+    /// The last search with each peer, for as long as it is known.
+    var searchEvidence: [Int: SearchEvidence] = [:]
+    /// Sockets won by searches, and whose they are.
+    var wonLinks: [UInt32: Int] = [:]
     var areTablesStale = true
     var areRoutesStale = true
     var routes = RouteTable.empty
@@ -270,6 +285,7 @@ package struct Node {
             case .tunnel(let number): drive(number, at: now) { $0.advance(to: now) }
             case .paths(let number): advancePaths(of: number, at: now)
             case .punch(let number): advancePunch(number, at: now)
+            case .search: advanceSearch(to: now)
             case .greeting(let number): greet(number, at: now)
             case .unverified(let number):
                 if peers[number]?.isUnverified == true { removePeer(number, at: now) }
@@ -348,6 +364,7 @@ package struct Node {
         renewIfNeeded(at: now)
         reviewStreams(at: now)
         dropUnansweredCircuits(at: now)
+        tidyWonLinks(at: now)
         noteRecent()
     }
 }

@@ -21,6 +21,10 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var relayRatePerMember: Int?
     /// TCP port on which this host takes streams; 0: it takes none.
     package var streamPort: UInt16 = 0
+    /// Whether ports of symmetric NATs may be searched for, by this node or with it.
+    package var isPortSearchAllowed = true
+    /// Another UDP port of this host over IPv4, at which it receives as at its first: for members that ask what their NAT does.
+    package var secondPort: UInt16?
     /// Names of nodes that relay for us before others.
     package var preferredRelays: [String] = []
     /// Interval of packets that keep a NAT's mapping open towards the nodes that we keep a tunnel with.

@@ -77,10 +77,11 @@ extension Node {
         switch topic {
         case .renewal: receiveRenewal(payload, from: number, at: now)
         case .punch: receivePunch(payload, from: number, along: path, at: now)
+        case .search: receiveSearch(payload, from: number, at: now)
         case .reachability: receiveReachability(payload, from: number, at: now)
         case .inquiry: receiveInquiry(payload, from: number, at: now)
         // Of a later version: nobody here speaks of these yet.
-        case .search, .relaying: counters.unexpectedFrames += 1
+        case .relaying: counters.unexpectedFrames += 1
         }
     }
 

@@ -32,6 +32,8 @@ package enum NodeEvent: Equatable, Sendable {
     case circuitRefused(relay: String, target: String, reason: UInt8)
     /// Packets to a peer go through a relay, for no endpoint of its that was tried answers. Said once until one does.
     case punchFailed(peer: String, tried: [Endpoint], pair: NATPair)
+    /// A search for the port that a symmetric NAT chose is over.
+    case searchEnded(peer: String, role: PortSearch.Role, outcome: PortSearch.Outcome)
     /// Stays unanswered: the addresses tried so far.
     case unanswered(peer: String, tried: [Endpoint])
     /// Another node's answer to a question of ours; `nil` when it does not know the node asked about.

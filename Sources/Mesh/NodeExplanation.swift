@@ -84,6 +84,12 @@ extension Node {
         }
         if peer.candidates.isEmpty { findings.append("no address of it is known") }
         findings += punchFindings(of: peer, at: now)
+        if let search = searchEvidence[peer.number] {
+            let end = search.outcome.map { "\($0)" } ?? "under way"
+            findings.append(
+                "port search \(Self.seconds(now - search.startedAt)) ago (\(search.role.rawValue)): \(search.probes) probes, \(end)"
+            )
+        }
         return .init("direct", peer.hasDirectPath ? .good : .failed, findings)
     }
 
@@ -104,12 +110,12 @@ extension Node {
         return findings
     }
 
-    private static func text(_ mapping: NATMapping) -> String {
-        switch mapping {
+    private static func text(_ kind: NATKind) -> String {
+        switch kind {
         case .unknown: "not known yet"
         case .none: "none"
-        case .independent: "one port for all (cone)"
-        case .dependent: "another port for each destination (symmetric)"
+        case .cone: "one port for all (cone)"
+        case .symmetric: "another port for each destination (symmetric)"
         }
     }
 

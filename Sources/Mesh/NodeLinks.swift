@@ -42,6 +42,7 @@ extension Node {
     package mutating func linkOpened(_ link: Link, at now: Instant) {
         links[link.number] = link
         if link.kind == .stream { streamOpened(link, at: now) }
+        if link.kind == .socket { socketOpened(link, at: now) }
     }
 
     /// A link is gone, or could not be opened: paths along it are too.

@@ -20,6 +20,7 @@ extension Node {
         }
         if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
         noteHeardAlongStream(number, path, at: now)
+        noteForSearch(number, along: path, at: now)
         let relay = relay(of: path)
         updatePaths(number, at: now) { $0.heard(along: path, through: relay, at: now, using: &$1) }
     }
@@ -132,6 +133,8 @@ extension Node {
                 connect(peer.number, at: now)
             }
         }
+        forgetNAT()
+        searchBudget.networkChanged(at: now)
         punchAll(because: .networkChanged, at: now)
     }
 

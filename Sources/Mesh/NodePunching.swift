@@ -7,8 +7,8 @@ import Wire
 
 /// What the NATs of two nodes do, as far as the nodes know: what punches are counted by.
 package struct NATPair: Hashable, Comparable, Sendable {
-    package var own: NATMapping
-    package var peer: NATMapping
+    package var own: NATKind
+    package var peer: NATKind
 
     package static func < (left: NATPair, right: NATPair) -> Bool {
         (left.own.rawValue, left.peer.rawValue) < (right.own.rawValue, right.peer.rawValue)
@@ -23,8 +23,6 @@ package struct PunchCount: Equatable, Sendable {
 
 // Hole punching: direct paths through NATs and firewalls, arranged with the peer over the path that stands.
 extension Node {
-    /// What was seen of our address within this time needs no other look before a punch. Anchors are pinged more often.
-    static let freshMappingTime: Duration = .seconds(12)
     /// Probes of all punches together: what anybody's words can make us send.
     static let punchProbeRate = 500
 
@@ -52,6 +50,7 @@ extension Node {
         if peer.hasDirectPath, case .direct(let endpoint)? = peer.paths.current {
             let punchActions = peers[number]?.punch.succeeded(at: endpoint, at: now) ?? []
             apply(punchActions, to: number, at: now)
+            abandonSearch(with: number, at: now)
         } else if peer.paths.current != nil, !peer.punch.isUnderWay {
             punch(number, because: .relayed, at: now)
         }
@@ -61,6 +60,7 @@ extension Node {
     mutating func endPunching(with number: Int, at now: Instant) {
         let punchActions = peers[number]?.punch.reset(at: now) ?? []
         apply(punchActions, to: number, at: now)
+        abandonSearch(with: number, at: now)
     }
 
     private mutating func punch(_ number: Int, because reason: HolePunch.Reason, at now: Instant) {
@@ -71,21 +71,6 @@ extension Node {
         let punchActions =
             peers[number]?.punch.begin(because: reason, towards: peer.candidates, roundTrip: roundTrip, at: now) ?? []
         apply(punchActions, to: number, at: now)
-    }
-
-    /// Has an anchor tell us what our packets come from, unless one did lately. Its answer, if it is news, makes us tell the peers
-    /// that we are punching with.
-    private mutating func refreshMapping(at now: Instant) {
-        let newest = observations.map(\.at).max() ?? .zero
-        guard now - newest >= Self.freshMappingTime || observations.isEmpty,
-            mappingAskedAt.map({ now - $0 >= .seconds(1) }) ?? true
-        else { return }
-        mappingAskedAt = now
-        for anchor in relayCandidates().prefix(2) {
-            guard case .direct(let endpoint)? = peers[anchor]?.paths.current else { continue }
-            let pathActions = peers[anchor]?.paths.probe([endpoint], at: now, using: &random) ?? []
-            apply(pathActions, to: anchor, at: now)
-        }
     }
 
     private func roundTrip(to peer: Peer) -> Duration? {
@@ -104,7 +89,7 @@ extension Node {
             counters.overBudget += 1
             return
         }
-        peers[number]?.mapping = message.mapping
+        peers[number]?.nat = message.nat
         peers[number]?.allocation = message.allocation
         peers[number]?.punchPath = path
         let told = dialable(message.candidates.map(\.endpoint))
@@ -125,7 +110,7 @@ extension Node {
     private func message(_ announcement: HolePunch.Announcement) -> PunchMessage {
         PunchMessage(
             generation: announcement.generation, answering: announcement.answering,
-            wantsAnswer: announcement.wantsAnswer, mapping: ownMapping, allocation: ownAllocation,
+            wantsAnswer: announcement.wantsAnswer, nat: ownNAT, allocation: ownAllocation,
             candidates: candidates.map { PunchMessage.Candidate($0.endpoint, kind: Self.kind(of: $0)) },
             opened: announcement.opened)
     }
@@ -144,6 +129,7 @@ extension Node {
     mutating func advancePunch(_ number: Int, at now: Instant) {
         let punchActions = peers[number]?.punch.advance(to: now) ?? []
         apply(punchActions, to: number, at: now)
+        searchIfPunchIsInVain(number, at: now)
     }
 
     private mutating func apply(_ punchActions: [HolePunch.Action], to number: Int, at now: Instant) {
@@ -179,7 +165,7 @@ extension Node {
 
     private mutating func note(_ attempt: HolePunch.Attempt, with number: Int, at now: Instant) {
         guard let peer = peers[number], attempt.outcome != .abandoned else { return }
-        let pair = NATPair(own: ownMapping, peer: peer.mapping)
+        let pair = NATPair(own: ownNAT, peer: peer.nat)
         var isWon = peer.hasDirectPath
         if case .won? = attempt.outcome { isWon = true }
         punchCounts[pair, default: PunchCount()].tried += 1
@@ -204,7 +190,7 @@ extension Node {
     }
 
     /// Sends a short frame so that it opens our NAT towards an endpoint and does not come to the peer's.
-    private mutating func sendBriefly(_ frame: ControlFrame, to number: Int, at endpoint: Endpoint, at now: Instant) {
+    mutating func sendBriefly(_ frame: ControlFrame, to number: Int, at endpoint: Endpoint, at now: Instant) {
         let tunnelActions = updateTunnel(number, at: now) { tunnel throws(NoiseError) in
             tunnel.send(frame.encoded, at: now)
         }
@@ -225,21 +211,10 @@ extension Node {
 
     // MARK: what is known
 
-    /// How our NAT maps, by what different observers saw.
-    package var ownMapping: NATMapping {
-        let seen = observations.filter { $0.endpoint.address.isIPv4 }
-        guard let first = seen.first else { return .unknown }
-        if configuration.local.contains(first.endpoint) { return .none }
-        guard seen.count > 1 else { return .unknown }
-        return seen.allSatisfy { $0.endpoint == first.endpoint } ? .independent : .dependent
-    }
-
-    package var ownAllocation: PortAllocation { .any }
-
     /// The punch under way with a peer, or else the last one, and what is known of the peer's NAT.
     package func punchEvidence(of number: Int) -> (attempt: HolePunch.Attempt?, pair: NATPair)? {
         guard let peer = peers[number] else { return nil }
-        return (peer.punch.lastAttempt, NATPair(own: ownMapping, peer: peer.mapping))
+        return (peer.punch.lastAttempt, NATPair(own: ownNAT, peer: peer.nat))
     }
 }
 

@@ -145,6 +145,7 @@ extension Node {
 
     /// Remembers that we sent to an endpoint, so that what comes from it is no proof of being reachable.
     mutating func noteSent(to endpoint: Endpoint, at now: Instant) {
+        guard !endpoint.isLink else { return }
         if contacted.count >= 1024 { contacted = contacted.filter { now - $0.value < Self.contactMemory } }
         if contacted.count < 4096 { contacted[endpoint.address] = now }
     }

@@ -17,6 +17,8 @@ extension Node {
     mutating func receive(_ datagram: [UInt8], from origin: Origin, at now: Instant) {
         if case .direct(let source) = origin.path, !source.isLink, STUNMessage.isPlausible(datagram) {
             receiveSTUN(datagram, from: source, origin, at: now)
+        } else if case .direct(let source) = origin.path, !source.isLink, takeKnock(datagram, from: source, at: now) {
+            return
         } else {
             receive(datagram, along: origin.path, at: now)
         }

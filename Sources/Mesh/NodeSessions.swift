@@ -285,6 +285,7 @@ extension Node {
         {
             deadlines.remove(key)
         }
+        searchEvidence[number] = nil
         peers.remove(number)
         areTablesStale = true
         areRoutesStale = true

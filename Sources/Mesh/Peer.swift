@@ -84,9 +84,11 @@ struct Peer {
     /// Where the peer's last such word came along.
     var punchPath: Path?
     /// What the peer knows of its NAT.
-    var mapping = NATMapping.unknown
+    var nat = NATKind.unknown
     var allocation = PortAllocation.any
     var isPunchFailureReported = false
+    /// Something is sent even when there is nothing to say, for the sake of the NATs' mappings.
+    var isKeptOpen = false
     var refusal: String?
     /// Tokens of `ping` commands: those that wait for a session, and those that wait for their pong, by nonce.
     var pingsWaiting: [UInt64] = []

@@ -45,6 +45,9 @@ package final class Host {
     /// What the host does to frames that it relays; `nil`: as it should.
     package var relaying: LineConditions?
     var relayLine = Line()
+    /// Sockets beside the main one, each connected to one remote, by the number of the link.
+    var sockets: [UInt32: (port: UInt16, remote: Endpoint)] = [:]
+    var nextSocketPort: UInt16 = 30_000
     /// Not of the mesh: relays must forward nothing of it.
     package var isOutsider = false
     var backlog: [Fabric.Arrival] = []
@@ -56,6 +59,21 @@ package final class Host {
         self.node = node
         self.identity = identity
         self.disk = disk
+    }
+
+    /// The port at which it receives beside `port`.
+    package var secondPort: UInt16 { port + 1 }
+
+    /// As whose a datagram counts that came to a port of the host; `nil` when nobody listens there for it.
+    func source(of source: Endpoint, to target: UInt16) -> Endpoint? {
+        if target == port || target == secondPort { return source }
+        let socket = sockets.first { $0.value.port == target && $0.value.remote == source }
+        return socket.map { .link(number: $0.key, kind: .socket) }
+    }
+
+    func openSocket(_ link: UInt32, to remote: Endpoint) {
+        sockets[link] = (nextSocketPort, remote)
+        nextSocketPort = nextSocketPort == 60_000 ? 30_000 : nextSocketPort + 1
     }
 
     package var events: [NodeEvent] { happenings.map(\.event) }

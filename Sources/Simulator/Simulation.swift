@@ -84,6 +84,7 @@ package final class Simulation {
         let interfaces = places.map { fabric.addInterface(of: index, in: $0.network, addresses: $0.addresses) }
         var configuration = configuration
         configuration.local = places.flatMap(\.addresses).map { Endpoint($0, port: port) }
+        configuration.secondPort = port + 1
         let node = makeNode(identity, configuration, restored, wallLead: .zero)
         let host = Host(
             name: name, index: index, port: port, node: node, identity: identity, disk: Disk(restored))
@@ -266,11 +267,11 @@ package final class Simulation {
             return
         case .running: break
         }
-        guard arrival.target.port == host.port else { return }
+        guard let source = host.source(of: arrival.source, to: arrival.target.port) else { return }
         digestState.add(
             now.nanoseconds, UInt64(arrival.host), UInt64(arrival.source.port), bytes: arrival.bytes)
         let outcome = host.path.receive(
-            arrival.bytes, from: arrival.source, localAddress: arrival.target.address, at: now)
+            arrival.bytes, from: source, localAddress: source.isLink ? nil : arrival.target.address, at: now)
         carryOut(outcome, on: host, for: arrival)
         settle(host)
     }
@@ -324,13 +325,18 @@ package final class Simulation {
 
     private func emit(_ bytes: [UInt8], to destination: Destination, from host: Host, hops: UInt8 = 64) {
         if isRecording { datagrams.append(bytes) }
+        var destination = destination
+        var port = host.port
         if let link = destination.endpoint.link {
-            send(bytes, along: StreamEnd(host: host.index, link: link.number))
-            return
+            guard let socket = host.sockets[link.number] else {
+                return send(bytes, along: StreamEnd(host: host.index, link: link.number))
+            }
+            port = socket.port
+            destination = Destination(socket.remote)
         }
         guard let (interface, address) = route(to: destination, from: host) else { return }
         fabric.send(
-            bytes, from: Endpoint(address, port: host.port), to: destination.endpoint, outOf: interface,
+            bytes, from: Endpoint(address, port: port), to: destination.endpoint, outOf: interface,
             by: host.index, hops: Int(hops), at: now)
     }
 
@@ -388,8 +394,14 @@ package final class Simulation {
             emit(header + bytes, to: destination, from: host, hops: hops)
         case .publish(let tables): host.path.tables = tables
         case .openStream(let link, let target): open(StreamEnd(host: host.index, link: link), to: target)
-        case .closeLink(let link): close(StreamEnd(host: host.index, link: link))
+        case .closeLink(let link):
+            if host.sockets.removeValue(forKey: link) == nil { close(StreamEnd(host: host.index, link: link)) }
         case .proveLink: break
+        case .openSockets(let links, let target):
+            for link in links {
+                host.openSocket(link, to: target)
+                host.node.linkOpened(Link(number: link, kind: .socket, remote: target), at: now)
+            }
         case .event(let event): host.happenings.append(Host.Happening(at: now, event: event))
         case .save(let change):
             host.disk.save(change)

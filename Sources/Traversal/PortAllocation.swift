@@ -1,14 +1,14 @@
 import Wire
 
-/// Whether a NAT gives all destinations the same outside endpoint (RFC 4787 §4.1).
-package enum NATMapping: UInt8, CaseIterable, Sendable {
+/// Whether a NAT gives all destinations the same outside endpoint (RFC 4787 §4.1), in RFC 3489's words: all that a punch must know.
+package enum NATKind: UInt8, CaseIterable, Sendable {
     case unknown = 0
-    /// Packets leave with our own address.
+    /// Packets leave with the host's own address.
     case none
-    /// One outside endpoint for all destinations: a cone.
-    case independent
-    /// Another outside port for every destination: symmetric.
-    case dependent
+    /// One outside endpoint for all destinations.
+    case cone
+    /// Another outside port for every destination.
+    case symmetric
 }
 
 /// How a NAT chooses the outside ports of new mappings, as far as samples of them show.

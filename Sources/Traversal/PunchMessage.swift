@@ -2,7 +2,7 @@ package import Wire
 
 /// What one side of a hole punch says to the other, over the path that they have (`ControlFrame.Topic.punch`).
 ///
-/// Layout, big-endian: version (1), flags (1; bit 0: wants an answer), generation (4), generation answered (4), mapping (1),
+/// Layout, big-endian: version (1), flags (1; bit 0: wants an answer), generation (4), generation answered (4), kind of NAT (1),
 /// port allocation (5), count (1) and so many candidates, each its kind (1) and endpoint, count (1) and so many opened endpoints.
 package struct PunchMessage: Equatable, Sendable {
     package struct Candidate: Equatable, Sendable {
@@ -36,20 +36,20 @@ package struct PunchMessage: Equatable, Sendable {
     package var answering: UInt32
     package var wantsAnswer: Bool
     /// How the sender's NAT maps, as far as it knows.
-    package var mapping: NATMapping
+    package var nat: NATKind
     package var allocation: PortAllocation
     package var candidates: [Candidate]
     /// Endpoints of the receiver that the sender has probed: there its NAT is open.
     package var opened: [Endpoint]
 
     package init(
-        generation: UInt32, answering: UInt32, wantsAnswer: Bool, mapping: NATMapping, allocation: PortAllocation,
+        generation: UInt32, answering: UInt32, wantsAnswer: Bool, nat: NATKind, allocation: PortAllocation,
         candidates: [Candidate], opened: [Endpoint]
     ) {
         self.generation = generation
         self.answering = answering
         self.wantsAnswer = wantsAnswer
-        self.mapping = mapping
+        self.nat = nat
         self.allocation = allocation
         self.candidates = Array(candidates.prefix(Self.candidateLimit))
         self.opened = Array(opened.prefix(Self.openedLimit))
@@ -65,8 +65,8 @@ package struct PunchMessage: Equatable, Sendable {
         generation = try reader.readBigEndianUInt32()
         guard generation > 0 else { throw .invalidField("generation") }
         answering = try reader.readBigEndianUInt32()
-        guard let mapping = NATMapping(rawValue: try reader.readUInt8()) else { throw .invalidField("mapping") }
-        self.mapping = mapping
+        guard let nat = NATKind(rawValue: try reader.readUInt8()) else { throw .invalidField("kind of NAT") }
+        self.nat = nat
         allocation = try PortAllocation(from: &reader)
         candidates = []
         let count = Int(try reader.readUInt8())
@@ -88,7 +88,7 @@ package struct PunchMessage: Equatable, Sendable {
         writer.append(wantsAnswer ? 1 : 0 as UInt8)
         writer.append(bigEndian: generation)
         writer.append(bigEndian: answering)
-        writer.append(mapping.rawValue)
+        writer.append(nat.rawValue)
         allocation.write(to: &writer)
         writer.append(UInt8(candidates.count))
         for candidate in candidates {

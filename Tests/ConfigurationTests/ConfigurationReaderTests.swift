@@ -35,6 +35,7 @@ import YAML
             forwarding: {dockerUser: off}
             stun: {serve: members, servers: [203.0.113.5, "[2001:db8::5]:3479"]}
             portMapping: off
+            portSearch: off
             relay: {enabled: false, maxRate: 20Mbit/s, maxRatePerPeer: 500kbit/s}
             relayNodes:
               - nodeName: hub-2
@@ -72,6 +73,7 @@ import YAML
             .init(address: try #require(IPAddress("2001:db8::5")), port: 3479),
         ]
         expected.portMapping = .off
+        expected.portSearch = .off
         expected.relay.enabled = false
         expected.relay.maxRate = .bitsPerSecond(20_000_000)
         expected.relay.maxRatePerPeer = .bitsPerSecond(500_000)
@@ -133,7 +135,7 @@ import YAML
                 config.yaml:11:16: containers.prefixes[0].prefix: expected an address prefix, as 172.17.0.0/16, found 10.22.0.1/16
                 config.yaml:12:7: containers.prefixes[1].bridge: missing
                 config.yaml:13:1: banana: unknown key; here stand node, interface, mtu, ipv4Range, listen, advertise, \
-                keepalive, containers, forwarding, stun, portMapping, relay, relayNodes, stream, certificate, stateDirectory, controlSocket, logging, limits
+                keepalive, containers, forwarding, stun, portMapping, portSearch, relay, relayNodes, stream, certificate, stateDirectory, controlSocket, logging, limits
                 config.yaml:14:12: keepalive: expected a time from 5s to 2m, as 30s, 5m, 12h or 90d, found 25
                 config.yaml:15:9: limits: expected keys with values (peers, circuits, tentativeSessions), found 5
                 """)

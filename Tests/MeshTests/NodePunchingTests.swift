@@ -75,7 +75,7 @@ import Wire
                     kind: .reflexive)
             }
             var payload = PunchMessage(
-                generation: generation, answering: 0, wantsAnswer: true, mapping: .unknown, allocation: .any,
+                generation: generation, answering: 0, wantsAnswer: true, nat: .unknown, allocation: .any,
                 candidates: victims, opened: [Endpoint("198.18.2.2:20007")!]
             ).encoded
             if generation % 3 == 0 { payload.removeLast(Int.random(in: 1..<payload.count, using: &random)) }
@@ -98,7 +98,7 @@ import Wire
         let own = try #require(mesh.hosts["one"]?.address)
         let foul = [Endpoint(inner, port: 20007), own, Endpoint("127.0.0.1:53")!, Endpoint("224.0.0.1:53")!]
         let message = PunchMessage(
-            generation: 1, answering: 0, wantsAnswer: true, mapping: .unknown, allocation: .any,
+            generation: 1, answering: 0, wantsAnswer: true, nat: .unknown, allocation: .any,
             candidates: foul.map { .init($0, kind: .interface) }, opened: [])
         mesh.with("hub") { node, now in node.send(.extended(.punch, message.encoded), to: number, at: now) }
         mesh.run(for: .seconds(5))

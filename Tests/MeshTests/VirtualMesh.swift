@@ -8,7 +8,8 @@ import Wire
 
 /// A small simulation with hosts by name, all at the same distance from each other: what most tests of `Node` need.
 ///
-/// Hosts have one address each, on the internet or behind a port-restricted NAT of their own that keeps ports.
+/// Hosts have one address each, on the internet or behind a NAT of their own, which is port-restricted and keeps ports unless
+/// said otherwise.
 final class VirtualMesh {
     struct Host {
         let simulated: Simulator.Host
@@ -54,12 +55,16 @@ final class VirtualMesh {
     }
 
     @discardableResult
-    func join(_ name: String, at address: String, behind outside: String? = nil, with token: JoinToken?) -> NodeID? {
+    func join(
+        _ name: String, at address: String, behind outside: String? = nil, _ behavior: NATBehavior = .home,
+        with token: JoinToken?
+    ) -> NodeID? {
         guard let token,
             let identity = try? NodeIdentity.join(token, name: NodeName(name)!, now: wallTime, using: &keys)
         else { return nil }
         var restored = Node.Restored()
         restored.bootstrap = token.bootstrap
+        if let outside = outside.flatMap({ IPAddress($0) }) { _ = site(behind: outside, behavior) }
         add(name, identity, Endpoint(address)!, outside: outside.flatMap { IPAddress($0) }, restored)
         return identity.nodeID
     }
@@ -69,15 +74,15 @@ final class VirtualMesh {
         _ restored: Node.Restored = Node.Restored()
     ) {
         remove(name)
-        let place = Place(outside.map(site) ?? Fabric.internet, address.address)
+        let place = Place(outside.map { site(behind: $0) } ?? Fabric.internet, address.address)
         let host = simulation.addHost(name, identity, in: [place], port: address.port, restored: restored)
         hosts[name] = Host(simulated: host, address: address, outside: outside)
     }
 
     /// The network behind the NAT at `outside`, whose mappings last.
-    private func site(behind outside: IPAddress) -> Fabric.NetworkID {
+    private func site(behind outside: IPAddress, _ behavior: NATBehavior = .home) -> Fabric.NetworkID {
         if let site = sites[outside] { return site }
-        var behavior = NATBehavior.home
+        var behavior = behavior
         behavior.lifetime = .seconds(1_000_000)
         let site = simulation.fabric.addGateway(behavior, at: outside).inside
         sites[outside] = site

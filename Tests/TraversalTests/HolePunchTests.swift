@@ -12,7 +12,7 @@ private func word(
     _ generation: UInt32, answering: UInt32 = 0, wantsAnswer: Bool = true, opened: [Endpoint] = []
 ) -> PunchMessage {
     PunchMessage(
-        generation: generation, answering: answering, wantsAnswer: wantsAnswer, mapping: .unknown, allocation: .any,
+        generation: generation, answering: answering, wantsAnswer: wantsAnswer, nat: .unknown, allocation: .any,
         candidates: [], opened: opened)
 }
 

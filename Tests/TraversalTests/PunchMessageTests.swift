@@ -4,7 +4,7 @@ import Traversal
 import Wire
 
 private let message = PunchMessage(
-    generation: 3, answering: 2, wantsAnswer: true, mapping: .dependent, allocation: .block(1024...3071),
+    generation: 3, answering: 2, wantsAnswer: true, nat: .symmetric, allocation: .block(1024...3071),
     candidates: [
         .init(Endpoint("198.18.2.2:4242")!, kind: .reflexive),
         .init(Endpoint("[2001:db8::1]:20007")!, kind: .interface),
@@ -46,7 +46,7 @@ private let message = PunchMessage(
             PunchMessage.Candidate(Endpoint(.v4(IPv4Address(198, 18, 0, $0)), port: 1), kind: .reflexive)
         }
         let long = PunchMessage(
-            generation: 1, answering: 0, wantsAnswer: false, mapping: .none, allocation: .any, candidates: many,
+            generation: 1, answering: 0, wantsAnswer: false, nat: .none, allocation: .any, candidates: many,
             opened: many.map(\.endpoint))
         let read = try PunchMessage(parsing: long.encoded.span)
         #expect(read.candidates == Array(many.prefix(PunchMessage.candidateLimit)))
