@@ -21,8 +21,9 @@ package enum ControlFrame: Equatable, Sendable {
     case digest(Digest)
     /// Asks for the records of the nodes whose identifiers begin so.
     case recordRequest([UInt64])
-    /// Asks a relay for a circuit to `target`, and hands it the first message to carry.
-    case circuitOpen(replyID: UInt64, target: Bytes32, message: [UInt8])
+    /// Asks a relay for a circuit to `target`, and hands it the first message to carry. A relay that asks another one on somebody's
+    /// behalf says whose, and how many relays have passed it on.
+    case circuitOpen(replyID: UInt64, target: Bytes32, route: Route?, message: [UInt8])
     /// The relay tells the target of a circuit, with its first message.
     case circuitOffer(relayID: UInt64, origin: Bytes32, message: [UInt8])
     /// The target answers the offer, with the message that answers the first one.
@@ -62,6 +63,18 @@ package enum ControlFrame: Equatable, Sendable {
     package static let sizeLimit = 1200
     /// Entries in one digest.
     package static let digestLimit = 72
+
+    /// Whom a circuit is for that a relay opens onward.
+    package struct Route: Equatable, Sendable {
+        package var origin: Bytes32
+        /// Relays that the circuit goes through already; at least one.
+        package var relays: UInt8
+
+        package init(origin: Bytes32, relays: UInt8) {
+            self.origin = origin
+            self.relays = relays
+        }
+    }
 
     package struct Hello: Equatable, Sendable {
         package static let currentVersion: UInt8 = 1
@@ -171,9 +184,11 @@ extension ControlFrame {
             while reader.remaining > 0 { nodes.append(try reader.readBigEndianUInt64()) }
             self = .recordRequest(nodes)
         case .circuitOpen:
-            self = .circuitOpen(
-                replyID: try reader.readBigEndianUInt64(), target: try reader.readBytes32(),
-                message: reader.readRemaining())
+            let replyID = try reader.readBigEndianUInt64()
+            let target = try reader.readBytes32()
+            let relays = try reader.readUInt8()
+            let route = relays == 0 ? nil : Route(origin: try reader.readBytes32(), relays: relays)
+            self = .circuitOpen(replyID: replyID, target: target, route: route, message: reader.readRemaining())
         case .circuitOffer:
             self = .circuitOffer(
                 relayID: try reader.readBigEndianUInt64(), origin: try reader.readBytes32(),
@@ -236,7 +251,13 @@ extension ControlFrame {
             }
         case .recordRequest(let nodes):
             for node in nodes { writer.append(bigEndian: node) }
-        case .circuitOpen(let identifier, let node, let message), .circuitOffer(let identifier, let node, let message):
+        case .circuitOpen(let identifier, let node, let route, let message):
+            writer.append(bigEndian: identifier)
+            writer.append(node)
+            writer.append(route?.relays ?? 0)
+            if let route { writer.append(route.origin) }
+            writer.append(message)
+        case .circuitOffer(let identifier, let node, let message):
             writer.append(bigEndian: identifier)
             writer.append(node)
             writer.append(message)

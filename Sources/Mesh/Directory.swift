@@ -34,6 +34,8 @@ struct Directory: Sendable {
         nodesByPrefix[prefix].flatMap { entries[$0]?.encoded }
     }
 
+    func node(beginning prefix: UInt64) -> NodeID? { nodesByPrefix[prefix] }
+
     func number(beginning prefix: UInt64) -> UInt64? {
         nodesByPrefix[prefix].flatMap { entries[$0]?.record.number }
     }

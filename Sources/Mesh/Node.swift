@@ -131,6 +131,11 @@ package struct Node {
         case search
         case greeting(Int)
         case unverified(Int)
+        /// A drain ends.
+        case drain
+        /// Circuits of relays that leave may have been left.
+        case release
+        case anchors
         case stun
         case dialBacks
         case reachability
@@ -198,6 +203,8 @@ package struct Node {
     var wallOffset: Int64
     var recordNumber: UInt64
     var ownRecord: [UInt8] = []
+    /// Anchors that our record names, by the first eight bytes of their identifiers.
+    var ownRelays: [UInt64] = []
     var recordContent = RecordContent()
     var recordSignedAt: Instant
     var gathered = OwnCandidates()
@@ -226,7 +233,7 @@ package struct Node {
             last: reservedTimestamp == 0 ? nil : Timestamp(unixTime: .nanoseconds(reservedTimestamp)))
         registry = Registry(mesh: identity.mesh, limit: configuration.peerLimit)
         stunServer = STUNServer(at: now)
-        relay = RelayServer(limits: configuration.relayLimits, isEnabled: configuration.isRelayAllowed)
+        relay = RelayServer(limits: configuration.relayLimits, mode: configuration.isRelayAllowed ? .on : .off)
         relay.quota.setRates(
             total: configuration.relayRate ?? 0, perMember: configuration.relayRatePerMember ?? 0)
         isReachable = restored.isReachable || !configuration.advertised.isEmpty
@@ -287,6 +294,9 @@ package struct Node {
             case .punch(let number): advancePunch(number, at: now)
             case .search: advanceSearch(to: now)
             case .greeting(let number): greet(number, at: now)
+            case .drain: stopRelaying(at: now)
+            case .release: releaseCircuits(at: now)
+            case .anchors: chooseAnchors(at: now)
             case .unverified(let number):
                 if peers[number]?.isUnverified == true { removePeer(number, at: now) }
             case .stun: advanceSTUN(to: now)
@@ -351,6 +361,7 @@ package struct Node {
         if responder.nextDeadline <= now { responder.replaceCookieSecret(random.secret(32), at: now) }
         carryOut(registry.advance(to: wallTime(at: now)), at: now)
         watchAllPaths(at: now)
+        updateOwnRelays()
         if now - lastDigest >= Self.digestInterval {
             lastDigest = now
             for peer in peers.all where peer.isMember && peer.hasSession && peer.isAnchor {

@@ -14,6 +14,8 @@ struct LocalCircuit: Equatable, Sendable {
     /// What our frames to the relay carry; `nil` while the relay has not confirmed.
     var relayID: UInt64?
     let since: Instant
+    /// The relay leaves and was told that we have left the circuit.
+    var isReleased = false
 }
 
 /// What one slot of the circuit table is for.
@@ -45,7 +47,7 @@ extension Node {
             let identifier = insertCircuit(LocalCircuit(relay: relay, peer: peer, since: now), at: now)
         else { return }
         peers[peer]?.relaysAsked[relay] = now
-        send(.circuitOpen(replyID: identifier, target: target.bytes, message: message), to: relay, at: now)
+        send(.circuitOpen(replyID: identifier, target: target.bytes, route: nil, message: message), to: relay, at: now)
     }
 
     mutating func receiveOffer(
@@ -89,7 +91,11 @@ extension Node {
     mutating func receiveReady(
         replyID: UInt64, relayID: UInt64, message: [UInt8], from relay: Int, at now: Instant
     ) {
-        guard case .local(var circuit)? = circuits[replyID], circuit.relay == relay else { return }
+        guard case .local(var circuit)? = circuits[replyID], circuit.relay == relay else {
+            // The onward part of a circuit that this node relays.
+            receiveAccept(relayID: replyID, replyID: relayID, message: message, from: relay, at: now)
+            return
+        }
         circuit.relayID = relayID
         circuits[replyID] = .local(circuit)
         areTablesStale = true
@@ -154,90 +160,6 @@ extension Node {
         }
         for circuit in relay.closeUnanswered(openedBefore: now - Self.circuitAnswerTime) {
             announceClosed(circuit, except: nil, at: now)
-        }
-    }
-}
-
-// The relay's part.
-extension Node {
-    /// How busy this node is as a relay, as pongs tell it: 255 when it takes no circuits.
-    var relayLoad: UInt8 {
-        guard isReachable || isReachableLocally, relay.isEnabled, relay.circuitCount < relay.limits.circuits else {
-            return 255
-        }
-        return UInt8(254 * relay.circuitCount / relay.limits.circuits)
-    }
-
-    mutating func receiveOpen(
-        replyID: UInt64, target: Bytes32, message: [UInt8], from opener: Int, at now: Instant
-    ) {
-        let outcome = openForwarding(replyID: replyID, target: NodeID(target), from: opener, at: now)
-        switch outcome {
-        case .success(let (targetPeer, relayID)):
-            guard let origin = peers[opener]?.nodeID else { return }
-            send(.circuitOffer(relayID: relayID, origin: origin.bytes, message: message), to: targetPeer, at: now)
-        case .failure(let refusal):
-            counters.circuitsRefused += 1
-            send(.circuitClosed(identifier: replyID, reason: refusal.rawValue), to: opener, at: now)
-        }
-    }
-
-    private mutating func openForwarding(
-        replyID: UInt64, target: NodeID, from opener: Int, at now: Instant
-    ) -> Result<(peer: Int, relayID: UInt64), RelayServer.Refusal> {
-        if let refusal = relay.refusal(for: opener) { return .failure(refusal) }
-        guard let targetPeer = peerNumber(of: target), targetPeer != opener, peers[targetPeer]?.isMember == true,
-            peers[targetPeer]?.paths.current?.isDirect == true
-        else { return .failure(.targetUnreachable) }
-        guard peers[opener]?.paths.current?.isDirect == true else { return .failure(.notPermitted) }
-        guard let openerID = circuits.insert(.forwarded, using: &random) else { return .failure(.tooManyCircuits) }
-        guard let targetID = circuits.insert(.forwarded, using: &random) else {
-            circuits[openerID] = nil
-            return .failure(.tooManyCircuits)
-        }
-        relay.open(
-            by: opener, replyID: replyID, relayID: openerID, target: targetPeer, targetRelayID: targetID, at: now)
-        return .success((targetPeer, targetID))
-    }
-
-    mutating func receiveAccept(
-        relayID: UInt64, replyID: UInt64, message: [UInt8], from peer: Int, at now: Instant
-    ) {
-        guard let circuit = relay.accept(relayID: relayID, by: peer, replyID: replyID),
-            let openerReplyID = circuit.opener.replyID
-        else { return }
-        areTablesStale = true
-        send(
-            .circuitReady(replyID: openerReplyID, relayID: circuit.opener.relayID, message: message),
-            to: circuit.opener.peer, at: now)
-    }
-
-    mutating func receiveClosed(_ identifier: UInt64, reason: UInt8, from peer: Int, at now: Instant) {
-        switch circuits[identifier] {
-        case .local(let circuit)? where circuit.relay == peer:
-            if circuit.relayID == nil {
-                events(
-                    .circuitRefused(relay: name(of: peer), target: name(of: circuit.peer), reason: reason))
-            }
-            let target = circuit.peer
-            dropCircuit(identifier, at: now)
-            if peers[target]?.hasSession == false { connectThroughNextRelay(target, at: now) }
-        case .forwarded?:
-            if let circuit = relay.close(identifier, by: peer) { announceClosed(circuit, except: peer, at: now) }
-        default: break
-        }
-    }
-
-    /// Tells the ends of a relayed circuit that it is gone, and frees its slots.
-    mutating func announceClosed(_ circuit: RelayServer.Circuit, except peer: Int?, at now: Instant) {
-        circuits[circuit.opener.relayID] = nil
-        circuits[circuit.target.relayID] = nil
-        areTablesStale = true
-        for leg in [circuit.opener, circuit.target] where leg.peer != peer {
-            guard let replyID = leg.replyID, peers[leg.peer]?.hasSession == true else { continue }
-            send(
-                .circuitClosed(identifier: replyID, reason: CircuitCloseReason.peerLeft.rawValue), to: leg.peer, at: now
-            )
         }
     }
 }

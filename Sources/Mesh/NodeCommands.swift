@@ -25,6 +25,9 @@ extension Node {
         package var pathReason: String?
         package var standby: Path?
         package var standbyRelay: String?
+        /// Every path that is known, the one in use first; and what became of them.
+        package var paths: [PathReport]
+        package var history: PathHistory
         package var lastHandshake: Instant?
         package var pathSince: Instant?
         package var bytesReceived: UInt64
@@ -49,7 +52,7 @@ extension Node {
                 roundTripTime: statistics?.roundTripTime,
                 loss: statistics?.roundTripTime == nil ? nil : statistics?.loss,
                 pathReason: path == nil ? nil : peer.paths.history.changes.last?.reason.rawValue, standby: standby,
-                standbyRelay: standby.flatMap(relayName),
+                standbyRelay: standby.flatMap(relayName), paths: peer.paths.report, history: peer.paths.history,
                 lastHandshake: peer.sessionSince, pathSince: peer.paths.currentSince,
                 bytesReceived: peer.tunnel.activity.bytesReceived, bytesSent: peer.tunnel.activity.bytesSent,
                 certificateExpiry: peer.isClient ? nil : peer.certificateExpiry, clockDifference: peer.clockDifference,
@@ -117,11 +120,8 @@ extension Node {
                 }
             }
         }
-        relay.isEnabled = new.isRelayAllowed
         relay.quota.setRates(total: new.relayRate ?? 0, perMember: new.relayRatePerMember ?? 0)
-        if !new.isRelayAllowed {
-            for circuit in relay.all { closeForwarding(circuit, at: now) }
-        }
+        if new.isRelayAllowed != old.isRelayAllowed { setRelaying(new.isRelayAllowed ? .on : .off, at: now) }
         areTablesStale = true
         if new.localPrefixes != old.localPrefixes { isReachableLocally = false }
         refreshRecord(at: now)
@@ -130,10 +130,6 @@ extension Node {
         if addressesChanged { networkChanged(at: now) }
         if new.stunServers != old.stunServers { askServers(at: now) }
         chooseAnchors(at: now)
-    }
-
-    private mutating func closeForwarding(_ circuit: RelayServer.Circuit, at now: Instant) {
-        if let closed = relay.close(circuit.opener.relayID, by: nil) { announceClosed(closed, except: nil, at: now) }
     }
 
     // MARK: stock WireGuard clients

@@ -31,10 +31,13 @@ extension Node {
         case .hello(let hello): receive(hello, from: number, at: now)
         case .refusal(let reason, let taken): receiveRefusal(reason, taken, from: number, at: now)
         case .goodbye: disconnect(number, at: now)
-        case .ping(let nonce, _):
+        case .ping(let nonce, let inDoubt):
             send(
                 .pong(nonce: nonce, observed: observed(along: path), load: relayLoad), to: number, along: path, at: now)
-        case .pong(let nonce, let observed, _): receivePong(nonce, observed, from: number, along: path, at: now)
+            if inDoubt { updatePaths(number, at: now) { $0.peerDoubts(along: path, at: now, using: &$1) } }
+        case .pong(let nonce, let observed, let load):
+            peers[number]?.relayLoad = load
+            receivePong(nonce, observed, from: number, along: path, at: now)
         default:
             guard peers[number]?.isMember == true else {
                 counters.unexpectedFrames += 1
@@ -56,8 +59,8 @@ extension Node {
         case .recordRequest(let nodes):
             let wanted = nodes.prefix(ControlFrame.digestLimit).compactMap { directory.encoded(beginning: $0) }
             sendRecords(wanted, to: number, at: now)
-        case .circuitOpen(let replyID, let target, let message):
-            receiveOpen(replyID: replyID, target: target, message: message, from: number, at: now)
+        case .circuitOpen(let replyID, let target, let route, let message):
+            receiveOpen(replyID: replyID, target: target, route: route, message: message, from: number, at: now)
         case .circuitOffer(let relayID, let origin, let message):
             receiveOffer(relayID: relayID, origin: origin, message: message, from: number, at: now)
         case .circuitAccept(let relayID, let replyID, let message):
@@ -79,9 +82,8 @@ extension Node {
         case .punch: receivePunch(payload, from: number, along: path, at: now)
         case .search: receiveSearch(payload, from: number, at: now)
         case .reachability: receiveReachability(payload, from: number, at: now)
+        case .relaying: receiveRelaying(payload, from: number, at: now)
         case .inquiry: receiveInquiry(payload, from: number, at: now)
-        // Of a later version: nobody here speaks of these yet.
-        case .relaying: counters.unexpectedFrames += 1
         }
     }
 
@@ -154,7 +156,7 @@ extension Node {
         notePathForPunching(number, at: now)
         sendDigest(to: number, at: now)
         noteRecent()
-        chooseAnchors(at: now)
+        chooseAnchorsSoon(at: now)
         reconnectThroughRelay(number, at: now)
         seekCircuits(to: number, at: now)
         // Vouched for at once: until then whoever joins in the same second as we did, under our name, may take our place.

@@ -1,5 +1,6 @@
 import Crypto
 import Identity
+import Relay
 import SansIO
 import Traversal
 import Wire
@@ -18,6 +19,7 @@ struct RecordContent: Equatable, Sendable {
     var clients: [AttachedClient] = []
     var certificateSerial: UInt64 = 0
     var streamPort: UInt16 = 0
+    var relays: [UInt64] = []
 }
 
 // Who is in the mesh: certificates, records, and how they spread.
@@ -178,7 +180,7 @@ extension Node {
         become(record, peer, at: now)
         if isNew { events(.learned(node: peers[peer]?.name ?? "")) }
         flood(encoded, except: [number, peer], at: now)
-        if record.canRelay || peers[peer]?.isAnchor == true { chooseAnchors(at: now) }
+        if record.canRelay || peers[peer]?.isAnchor == true { chooseAnchorsSoon(at: now) }
     }
 
     /// The peer with a record's tunnel key, made now if there is none; `nil` when there are too many, and when the key is
@@ -232,18 +234,19 @@ extension Node {
     /// Signs a new record of ours and tells everybody, if anything in it changed.
     mutating func refreshRecord(at now: Instant, force: Bool = false) {
         var content = RecordContent(
-            candidates: ownCandidates, clients: identity.clients, certificateSerial: identity.certificate.serial)
+            candidates: ownCandidates, clients: identity.clients, certificateSerial: identity.certificate.serial,
+            relays: ownRelays)
         if isReachable { content.abilities.insert(.reachable) }
-        if isReachable, configuration.isRelayAllowed { content.abilities.insert(.relay) }
-        if isReachableLocally, configuration.isRelayAllowed { content.abilities.insert(.localRelay) }
-        if isReachable, configuration.isRelayAllowed { content.streamPort = configuration.streamPort }
+        if isReachable, relay.mode == .on { content.abilities.insert(.relay) }
+        if isReachableLocally, relay.mode == .on { content.abilities.insert(.localRelay) }
+        if isReachable, relay.mode == .on { content.streamPort = configuration.streamPort }
         guard force || content != recordContent else { return }
         recordContent = content
         recordNumber += 1
         recordSignedAt = now
         let record = identity.record(
             number: recordNumber, wallTime: wallTime(at: now), abilities: content.abilities,
-            candidates: content.candidates, streamPort: content.streamPort)
+            candidates: content.candidates, streamPort: content.streamPort, relays: content.relays)
         ownRecord = record.encoded
         // Ours counts like everybody's, so that a conflict with it is settled here as everywhere.
         if let outcome = try? registry.insert(record, now: wallTime(at: now)) { carryOut(outcome.changes, at: now) }

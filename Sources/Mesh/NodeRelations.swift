@@ -7,8 +7,6 @@ import Wire
 
 // Whom to have a tunnel with, and how to get one.
 extension Node {
-    /// Relay-capable nodes that a tunnel is kept with, so that everybody has a relay in common with everybody.
-    static let anchorLimit = 8
     /// Direct candidates that an initiation is sent to.
     static let candidateLimit = 8
 
@@ -41,7 +39,9 @@ extension Node {
         for path in streamPaths(to: number) { send(message, along: path, at: now) }
         guard peer.nodeID != nil else { return }
         for identifier in standing { send(message, along: .relayed(circuit: identifier), at: now) }
-        if standing.isEmpty { openCircuits(to: number, carrying: message, at: now) }
+        guard standing.isEmpty else { return }
+        openCircuits(to: number, carrying: message, at: now)
+        approachRelays(of: number, at: now)
     }
 
     func isReady(circuit identifier: UInt64) -> Bool {
@@ -69,7 +69,7 @@ extension Node {
         let hints = Set(number.flatMap { peers[$0]?.nodeID }.flatMap { directory.record(of: $0)?.relays } ?? [])
         let usable = peers.all.filter { peer in
             peer.number != number && peer.isMember && peer.hasSession && peer.paths.current?.isDirect == true
-                && peer.relayLoad < .max && canRelay(peer.number)
+                && peer.relayLoad < .max && !peer.isLeavingRelay && canRelay(peer.number)
         }
         func rank(_ peer: Peer) -> (Int, Int, Double, Int) {
             let preference = configuration.preferredRelays.firstIndex(of: peer.name) ?? Int.max
@@ -115,30 +115,10 @@ extension Node {
                 reconnect(peer.number, at: now)
             } else if !peer.hasSession, peer.circuits.isEmpty, let message = peer.initiation {
                 openCircuit(to: peer.number, through: relay, carrying: message, at: now)
+            } else if peer.hasSession, peer.paths.lacksStandby {
+                seekCircuits(to: peer.number, at: now)
             } else if !peer.hasSession, recentPeers.contains(where: { $0.node == peer.nodeID }) {
                 connect(peer.number, at: now)
-            }
-        }
-    }
-
-    /// Settles with whom a tunnel is kept: the nodes of the token until the directory knows better, then nodes that relay.
-    mutating func chooseAnchors(at now: Instant) {
-        let relays = peers.all.filter { peer in
-            if case .node = peer.role { canRelay(peer.number) } else { false }
-        }
-        let preferred = relays.filter { configuration.preferredRelays.contains($0.name) }
-        let others = relays.filter { !configuration.preferredRelays.contains($0.name) }
-            .sorted { ($0.isAnchor ? 0 : 1, $0.number) < ($1.isAnchor ? 0 : 1, $1.number) }
-        defer { reviewStreams(at: now) }
-        let chosen = Set((preferred + others).prefix(Self.anchorLimit).map(\.number))
-        for peer in peers.all {
-            let isAnchor = chosen.contains(peer.number) || (peer.isBootstrap && chosen.isEmpty)
-            guard isAnchor != peer.isAnchor else { continue }
-            peers[peer.number]?.isAnchor = isAnchor
-            let keepalive = isAnchor ? configuration.natKeepalive : nil
-            drive(peer.number, at: now) { tunnel in
-                tunnel.setPersistentKeepalive(keepalive, at: now)
-                return isAnchor ? tunnel.connect(at: now) : []
             }
         }
     }

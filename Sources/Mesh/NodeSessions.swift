@@ -208,6 +208,7 @@ extension Node {
         let isFirst = peers[number]?.sending == nil
         peers[number]?.sending = keypair
         peers[number]?.sessionSince = now
+        peers[number]?.failedAt = nil
         peers[number]?.initiation = nil
         peers[number]?.initiationCount = 0
         peers[number]?.relaysAsked = [:]
@@ -239,6 +240,8 @@ extension Node {
     private mutating func failed(_ number: Int, at now: Instant) {
         guard let peer = peers[number] else { return }
         events(.unanswered(peer: peer.name, tried: peer.candidates))
+        peers[number]?.failedAt = now
+        if peer.isAnchor { chooseAnchorsSoon(at: now) }
         peers[number]?.initiation = nil
         peers[number]?.initiationCount = 0
         peers[number]?.pingsWaiting = []
@@ -261,8 +264,11 @@ extension Node {
     private mutating func endSession(_ number: Int, at now: Instant) {
         guard let peer = peers[number] else { return }
         peers[number]?.sending = nil
+        let roundTrip = directRoundTrip(of: peer) ?? peer.lastRoundTrip
+        peers[number]?.lastRoundTrip = roundTrip
         peers[number]?.greeting = Peer.Greeting()
         peers[number]?.paths.reset()
+        peers[number]?.isLeavingRelay = false
         endPunching(with: number, at: now)
         deadlines.set(nil, for: .paths(number))
         deadlines.set(nil, for: .greeting(number))

@@ -34,6 +34,7 @@ extension Node {
             !used.contains(relay) && peer.relaysAsked[relay].map { now - $0 >= Self.relayPause } ?? true
         }
         for relay in others.prefix(wanted) { openCircuit(to: number, through: relay, carrying: [], at: now) }
+        if others.isEmpty { approachRelays(of: number, at: now) }
     }
 
     /// A circuit that leads to a peer stands: it is one of its paths.

@@ -49,6 +49,9 @@ struct Peer {
     var isBootstrap = false
     /// Where a node of our join token takes streams; 0: unknown.
     var streamPort: UInt16 = 0
+    /// The round trip to it when it was last reached directly, and when it was last given up.
+    var lastRoundTrip: Duration?
+    var failedAt: Instant?
     /// A tunnel with this peer is kept up even when nothing is to be sent.
     var isAnchor = false
     /// The session that we send with.
@@ -65,6 +68,8 @@ struct Peer {
     var relaysAsked: [Int: Instant] = [:]
     /// How busy the peer is as a relay, by its last pong; 255: it takes no circuits.
     var relayLoad: UInt8 = 0
+    /// The peer said that it will stop relaying.
+    var isLeavingRelay = false
     /// Circuits that lead to this peer.
     var circuits: [UInt64] = []
     /// Circuits that end here and go through this peer.

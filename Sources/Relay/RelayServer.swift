@@ -21,12 +21,20 @@ package struct RelayServer: Sendable {
         package init() {}
     }
 
+    package enum Mode: Equatable, Sendable {
+        case on
+        case off
+        /// No circuits any more; those that stand run until then at most.
+        case draining(until: Instant)
+    }
+
     /// Why no circuit was opened.
-    package enum Refusal: UInt8, Error, Equatable, Sendable {
+    package enum Refusal: UInt8, Error, Hashable, CaseIterable, Sendable {
         case relayingIsOff = 1
         case notPermitted = 2
         case targetUnreachable = 3
         case tooManyCircuits = 4
+        case draining = 5
     }
 
     package struct Leg: Equatable, Sendable {
@@ -34,6 +42,8 @@ package struct RelayServer: Sendable {
         package let relayID: UInt64
         /// `nil` until the target has answered the offer.
         package var replyID: UInt64?
+        /// The peer has said that nothing of its comes along the circuit any more.
+        package internal(set) var isReleased = false
     }
 
     package struct Circuit: Equatable, Sendable {
@@ -54,22 +64,32 @@ package struct RelayServer: Sendable {
     package let quota = RelayQuota()
     /// What has been relayed for each member that a circuit was opened by or to, until it is gone.
     package private(set) var meters: [Int: RelayMeter] = [:]
-    package var isEnabled: Bool
+    package var mode: Mode
+    package private(set) var openedCount = 0
+    package private(set) var refusals: [Refusal: Int] = [:]
     /// Circuits by the opener's relay identifier, and that identifier by the target's.
     private var circuits: [UInt64: Circuit] = [:]
     private var openerIDs: [UInt64: UInt64] = [:]
     private var openCounts: [Int: Int] = [:]
 
-    package init(limits: Limits = Limits(), isEnabled: Bool) {
+    package init(limits: Limits = Limits(), mode: Mode) {
         self.limits = limits
-        self.isEnabled = isEnabled
+        self.mode = mode
     }
 
     package var circuitCount: Int { circuits.count }
+    /// Everybody who has a circuit here, in the order of their numbers.
+    package var peers: [Int] { Set(circuits.values.flatMap { [$0.opener.peer, $0.target.peer] }).sorted() }
+
+    package mutating func noteRefusal(_ refusal: Refusal) { refusals[refusal, default: 0] += 1 }
 
     /// Whether `peer` may open one more circuit; asked before identifiers are allocated.
     package func refusal(for peer: Int) -> Refusal? {
-        if !isEnabled { return .relayingIsOff }
+        switch mode {
+        case .on: break
+        case .off: return .relayingIsOff
+        case .draining: return .draining
+        }
         if circuits.count >= limits.circuits || openCounts[peer, default: 0] >= limits.circuitsPerPeer {
             return .tooManyCircuits
         }
@@ -86,6 +106,7 @@ package struct RelayServer: Sendable {
         openerIDs[targetRelayID] = relayID
         for peer in [opener, target] where meters[peer] == nil { meters[peer] = RelayMeter(quota) }
         openCounts[opener, default: 0] += 1
+        openedCount += 1
     }
 
     /// The target's answer to an offer. `nil` if `peer` was offered no circuit of that name.
@@ -95,6 +116,18 @@ package struct RelayServer: Sendable {
         }
         circuit.target.replyID = replyID
         circuits[openerID] = circuit
+        return circuit
+    }
+
+    /// One end says that it uses the circuit no more. `nil` if `peer` has no leg of that name.
+    package mutating func release(_ relayID: UInt64, by peer: Int) -> Circuit? {
+        guard var circuit = circuit(relayID), circuit.legs(from: relayID)?.from.peer == peer else { return nil }
+        if circuit.opener.relayID == relayID {
+            circuit.opener.isReleased = true
+        } else {
+            circuit.target.isReleased = true
+        }
+        circuits[circuit.opener.relayID] = circuit
         return circuit
     }
 

@@ -17,6 +17,8 @@ struct KnownPath: Sendable {
     var lastPinged: Instant?
     /// When the newest ping was sent that was answered: those sent before it tell no more.
     var answeredSentAt: Instant?
+    /// Since when it leads there and back without having been given up. Pings sent before are no measure of its loss.
+    private(set) var trustedSince: Instant?
     /// Pings in a row that were not answered in time.
     var missed = 0
     /// Answers that it still owes before it counts again.
@@ -47,6 +49,7 @@ struct KnownPath: Sendable {
     mutating func answered(_ sentAt: Instant, countsLoss: Bool, at now: Instant) {
         if isSilent, owedAnswers == Self.answersUntilTrusted { measure.forgetDelays() }
         measure.answered(after: now - sentAt, countsLoss: countsLoss)
+        if owedAnswers == 1 || trustedSince == nil { trustedSince = now }
         owedAnswers = max(0, owedAnswers - 1)
         missed = 0
         lastAnswered = now
@@ -55,6 +58,12 @@ struct KnownPath: Sendable {
     }
 
     mutating func fellSilent() { owedAnswers = Self.answersUntilTrusted }
+
+    /// Whether a ping that stayed unanswered says something of the rate of loss. A path that is gone loses everything, which is no
+    /// rate: it would not be trusted for long after it came back.
+    func countsLoss(ofPingSentAt sentAt: Instant) -> Bool {
+        !isSilent && trustedSince.map { $0 <= sentAt } ?? false
+    }
 
     /// Whether losing `other` is no reason to lose this path: no relay in common, nor a relay's host.
     func isIndependent(of other: KnownPath) -> Bool {

@@ -159,6 +159,11 @@ package struct PeerPaths: Sendable {
 
     package var isInDoubt: Bool { doubt != nil }
 
+    /// Since when no packets of ours take a path; `nil` while they do.
+    package func leftSince(_ path: Path) -> Instant? {
+        path == current || path == duplicate ? nil : currentSince ?? .zero
+    }
+
     /// Relays that circuits to the peer go through.
     package var relays: [Int] { known.compactMap { $0.isSilent || $0.isLeaving ? nil : $0.relay?.peer } }
 

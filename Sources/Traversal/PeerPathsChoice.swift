@@ -42,11 +42,12 @@ extension PeerPaths {
     /// How long packets must wait so that they do not overtake those sent along the slower path before.
     private func hold(from old: Path?, to new: Path?, because reason: Reason, at now: Instant) -> Instant? {
         guard doubt == nil, reason != .unanswered, reason != .roamed, reason != .circuitClosed, reason != .linkClosed,
-            let slow = old.flatMap(knownPath)?.measure.recent.max(),
-            let fast = new.flatMap(knownPath)?.measure.recent.min(),
-            slow > fast
+            let before = old.flatMap(knownPath)?.measure, let slow = before.recent.max(),
+            let fast = new.flatMap(knownPath)?.measure.recent.min(), slow > fast
         else { return nil }
-        return now + min((slow - fast) / 2 + .milliseconds(2), Self.longestHold)
+        // One or two samples may have been lucky.
+        let margin: Duration = .milliseconds(before.recent.count < PathMeasure.recentCount ? 12 : 4)
+        return now + min((slow - fast) / 2 + margin + .nanoseconds(Int64(before.jitter * 5e8)), Self.longestHold)
     }
 
     // MARK: standby
@@ -106,7 +107,10 @@ extension PeerPaths {
         let changed: [Action] = standby == before ? [] : [.update]
         if own.isLeaving, path != current { return use(path, because: .relayLeaving, at: now) }
         if path == current {
-            if hasSlowed(own) { beginComparison(at: now) }
+            if hasSlowed(own) {
+                vigilantUntil = now + Self.vigilance
+                beginComparison(at: now)
+            }
             return changed
         }
         let isStraighter = path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && own.relay?.isStream == true

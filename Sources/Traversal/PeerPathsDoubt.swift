@@ -37,6 +37,8 @@ extension PeerPaths {
 
     /// How long it is tried before a path is given up with nothing in its place.
     package static let giveUpTime: Duration = .seconds(5)
+    /// A peer that packets come from all the time is never silent for so long.
+    private static let pauseInTraffic: Duration = .milliseconds(30)
     private static let pingInterval: Duration = .milliseconds(60)
     private static let slowPingInterval: Duration = .milliseconds(500)
     /// How much longer than its round trip the path in doubt has for an answer, once another has given one. Both carry the packets
@@ -57,7 +59,7 @@ extension PeerPaths {
             }
         }
         let late = latePings(of: known)
-        let overdue = late.count < 2 ? late.first.map { $0 + patience } : late[1] + patience
+        let overdue = late.count < 2 ? late.first.map { $0 + patience } : max(late[0] + patience, late[1] + firstDoubt)
         return [silence, overdue].compactMap { $0 }.min()
     }
 
@@ -82,9 +84,12 @@ extension PeerPaths {
         }
         let late = latePings(of: known)
         guard let first = late.first, first + known.measure.patience <= now else { return [] }
-        // The peer may well be heard: one ping that is late need not mean anything.
-        if late.count == 1 { return ping(current, at: now, using: &random) }
-        return late[1] + known.measure.patience <= now ? beginDoubt(.latePings, at: now, using: &random) : []
+        // What came along other paths may have ended a silence that was there. While the peer is heard all the time, one ping
+        // that is late need not mean anything.
+        let isHeard = traffic.silentSince.map { now - $0 < Self.pauseInTraffic } ?? true
+        if late.count == 1, isHeard { return ping(current, at: now, using: &random) }
+        guard late.count == 1 || late[1] + known.measure.firstDoubt <= now else { return [] }
+        return beginDoubt(.latePings, at: now, using: &random)
     }
 
     /// The peer's ping said that it does not know whether it reaches us: our packets take two paths as well, so that an
@@ -159,7 +164,6 @@ extension PeerPaths {
         guard let doubt, let current else { return [] }
         if path == current {
             endDoubt(at: now)
-            vigilantUntil = now + Self.vigilance
             return [.update] + weigh(path, wasUsable: true, at: now)
         }
         // A path that had fallen silent must answer a few times before it is trusted, unless there is nothing else.

@@ -9,9 +9,9 @@ extension PeerPaths {
     ]
     /// Between two pings along the path in use and its standby, while packets flow.
     package static let activeInterval: Duration = .seconds(1)
-    /// The same after a ping was lost, for `vigilance`: it shows soon whether many are.
+    /// The same for `vigilance` after a ping was lost or the delay grew: it shows soon what has become of the path.
     package static let vigilantInterval: Duration = .milliseconds(250)
-    package static let vigilance: Duration = .seconds(5)
+    package static let vigilance: Duration = .seconds(12)
     package static let quietInterval: Duration = .seconds(5)
     package static let keptInterval: Duration = .seconds(10)
     /// Of other paths that work.
@@ -69,7 +69,7 @@ extension PeerPaths {
         case .quiet: return isFirst ? Self.quietInterval : Self.longestInterval
         case .active:
             if isFirst { return vigilantUntil == nil ? Self.activeInterval : Self.vigilantInterval }
-            if known.isUsable, known.isProven { return Self.otherInterval }
+            if known.isUsable, known.isProven { return vigilantUntil == nil ? Self.otherInterval : Self.activeInterval }
             return min(.milliseconds(500 << min(known.missed, 6)), Self.longestInterval)
         }
     }
@@ -99,7 +99,7 @@ extension PeerPaths {
         var remaining: [OutstandingPing] = []
         for ping in outstanding {
             let patience = knownPath(ping.path)?.measure.patience ?? .milliseconds(500)
-            if now - ping.sentAt < min(max(patience * 3, .milliseconds(600)), .seconds(3)) {
+            if now - ping.sentAt < min(max(patience * 3, .milliseconds(1500)), .seconds(3)) {
                 remaining.append(ping)
             } else {
                 actions += missed(ping, at: now)
@@ -112,8 +112,7 @@ extension PeerPaths {
     private mutating func missed(_ ping: OutstandingPing, at now: Instant) -> [Action] {
         guard var path = knownPath(ping.path), path.answeredSentAt.map({ $0 < ping.sentAt }) ?? true || !ping.isInDoubt
         else { return [] }
-        // A path that is gone loses everything, which is no rate: it would not be trusted for long after it came back.
-        if !ping.isInDoubt, !path.isSilent { path.measure.lost() }
+        if !ping.isInDoubt, path.countsLoss(ofPingSentAt: ping.sentAt) { path.measure.lost() }
         let isOvertaken = path.answeredSentAt.map { $0 > ping.sentAt } ?? false
         if !isOvertaken { path.missed += 1 }
         let fallsSilent =

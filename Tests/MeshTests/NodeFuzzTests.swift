@@ -115,7 +115,11 @@ private struct HostileInput {
             let entries = (0..<3).map { _ in ControlFrame.DigestEntry(node: random.next(), number: random.next()) }
             return .digest(.init(first: first, last: .max, entries: entries))
         case 5: return .recordRequest([node.identity.nodeID.bytes.leadingUInt64, random.next()])
-        case 6: return .circuitOpen(replyID: random.next(), target: target(node), message: handshake())
+        case 6:
+            let route = ControlFrame.Route(origin: target(node), relays: UInt8(1 + random.next() % 4))
+            return .circuitOpen(
+                replyID: random.next(), target: target(node), route: Bool.random(using: &random) ? route : nil,
+                message: handshake())
         case 7: return .circuitOffer(relayID: random.next(), origin: target(node), message: handshake())
         case 8: return .circuitAccept(relayID: circuit(node), replyID: random.next(), message: handshake())
         case 9: return .circuitReady(replyID: circuit(node), relayID: random.next(), message: handshake())

@@ -28,6 +28,7 @@ final class VirtualMesh {
     let simulation: Simulation
     private(set) var hosts: [String: Host] = [:]
     private var sites: [IPAddress: Fabric.NetworkID] = [:]
+    private var gateways: [IPAddress: Fabric.GatewayID] = [:]
     private var injected: [[UInt8]] = []
 
     init(seed: UInt8 = 1) {
@@ -84,8 +85,9 @@ final class VirtualMesh {
         if let site = sites[outside] { return site }
         var behavior = behavior
         behavior.lifetime = .seconds(1_000_000)
-        let site = simulation.fabric.addGateway(behavior, at: outside).inside
+        let (gateway, site) = simulation.fabric.addGateway(behavior, at: outside)
         sites[outside] = site
+        gateways[outside] = gateway
         return site
     }
 
@@ -107,6 +109,26 @@ final class VirtualMesh {
         guard let one = edge(of: one), let other = edge(of: other) else { return }
         simulation.fabric.setTransit(.cut, from: one, to: other)
         simulation.fabric.setTransit(.cut, from: other, to: one)
+    }
+
+    /// Nothing of one host reaches the other; the way back stays open.
+    func block(from sender: String, to receiver: String) {
+        guard let sender = edge(of: sender), let receiver = edge(of: receiver) else { return }
+        simulation.fabric.setTransit(.cut, from: sender, to: receiver)
+    }
+
+    func unblock(_ one: String, _ other: String) { setDelay(delay, between: one, other) }
+
+    /// From one host to the other, and back.
+    func setDelay(_ delay: Duration, between one: String, _ other: String, loss: Double = 0) {
+        guard let one = edge(of: one), let other = edge(of: other) else { return }
+        simulation.fabric.setTransit(LineConditions(delay: delay, loss: loss), from: one, to: other)
+        simulation.fabric.setTransit(LineConditions(delay: delay, loss: loss), from: other, to: one)
+    }
+
+    /// The host's NAT forgets its mappings, and gives other ports from now on.
+    func rebind(_ name: String) {
+        if let gateway = hosts[name]?.outside.flatMap({ gateways[$0] }) { simulation.fabric.rebind(gateway) }
     }
 
     private func edge(of name: String) -> Fabric.Neighbour? {

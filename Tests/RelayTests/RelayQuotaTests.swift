@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `meters come with circuits and go with their members`() {
-        var relay = RelayServer(isEnabled: true)
+        var relay = RelayServer(mode: .on)
         relay.open(by: 1, replyID: 11, relayID: 101, target: 2, targetRelayID: 102, at: .zero)
         relay.open(by: 1, replyID: 12, relayID: 103, target: 3, targetRelayID: 104, at: .zero)
         #expect(Set(relay.meters.keys) == [1, 2, 3])

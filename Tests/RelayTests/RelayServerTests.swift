@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct RelayServerTests {
     @Test func `a circuit carries both ways once the target has answered`() throws {
-        var relay = RelayServer(isEnabled: true)
+        var relay = RelayServer(mode: .on)
         relay.open(by: 1, replyID: 11, relayID: 101, target: 2, targetRelayID: 102, at: .zero)
         let offered = try #require(relay.circuit(102))
         #expect(offered.target.replyID == nil)
@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test func `only the peer that was offered a circuit may accept it, and only its ends may close it`() {
-        var relay = RelayServer(isEnabled: true)
+        var relay = RelayServer(mode: .on)
         relay.open(by: 1, replyID: 11, relayID: 101, target: 2, targetRelayID: 102, at: .zero)
         let acceptances = [
             relay.accept(relayID: 102, by: 3, replyID: 33), relay.accept(relayID: 101, by: 1, replyID: 33),
@@ -33,7 +33,7 @@ import Testing
     @Test func `a circuit whose target does not answer is closed and counts no longer`() {
         var limits = RelayServer.Limits()
         limits.circuitsPerPeer = 2
-        var relay = RelayServer(limits: limits, isEnabled: true)
+        var relay = RelayServer(limits: limits, mode: .on)
         relay.open(by: 1, replyID: 11, relayID: 101, target: 2, targetRelayID: 201, at: .zero)
         relay.open(by: 1, replyID: 12, relayID: 102, target: 2, targetRelayID: 202, at: .zero + .seconds(5))
         let accepted = relay.accept(relayID: 202, by: 2, replyID: 22)
@@ -50,7 +50,7 @@ import Testing
         var limits = RelayServer.Limits()
         limits.circuitsPerPeer = 2
         limits.circuits = 3
-        var relay = RelayServer(limits: limits, isEnabled: true)
+        var relay = RelayServer(limits: limits, mode: .on)
         for number in 0..<2 as Range<UInt64> {
             relay.open(
                 by: 1, replyID: 10 + number, relayID: 100 + number, target: 2, targetRelayID: 200 + number, at: .zero)
@@ -63,7 +63,7 @@ import Testing
         #expect(gone.map(\.opener.relayID) == [100, 101])
         #expect(relay.refusal(for: 1) == nil)
         #expect(relay.circuitCount == 1)
-        relay.isEnabled = false
+        relay.mode = .off
         #expect(relay.refusal(for: 1) == .relayingIsOff)
     }
 }

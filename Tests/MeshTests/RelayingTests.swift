@@ -1,0 +1,81 @@
+import Mesh
+import Relay
+import SansIO
+import Simulator
+import Testing
+import Traversal
+
+@Suite struct RelayingTests {
+    @Test(arguments: [1, 2, 3] as [UInt8]) func `a relay that drains is left without a packet lost`(_ seed: UInt8)
+        throws
+    {
+        let pair = RelayedPair(seed: seed, delays: [.milliseconds(10), .milliseconds(30)])
+        let flow = pair.startFlow(.oneWay)
+        let answers = pair.startFlow()
+        pair.mesh.run(for: .seconds(10))
+        let used = try #require(pair.relay)
+        let begin = pair.mesh.simulation.now
+        pair.mesh.with(used) { $0.setRelaying(.drain(within: .seconds(20)), at: $1) }
+        pair.mesh.run(for: .seconds(5))
+        #expect(pair.relay != used && pair.relay != nil)
+        #expect(pair.changes().last == .relayLeaving)
+        let status = try #require(pair.mesh.hosts[used]?.node.relayStatus)
+        #expect(status.state == .off && status.circuits == 0, "\(status)")
+        pair.mesh.run(for: .seconds(5))
+        for flow in [flow, answers] {
+            #expect(flow.lost(in: begin - .seconds(1)...pair.mesh.simulation.now - .seconds(1)) == 0, "seed \(seed)")
+            #expect(flow.overtaken == 0 && flow.duplicates == 0, "seed \(seed)")
+        }
+    }
+
+    @Test func `a drain waits for those who have no other way, and can be taken back`() throws {
+        let pair = RelayedPair(seed: 2, delays: [.milliseconds(10)])
+        let flow = pair.startFlow()
+        pair.mesh.run(for: .seconds(5))
+        let begin = pair.mesh.simulation.now
+        pair.mesh.with("relay0") { $0.setRelaying(.drain(within: .seconds(20)), at: $1) }
+        pair.mesh.run(for: .seconds(10))
+        #expect(pair.mesh.hosts["relay0"]?.node.isDraining == true)
+        pair.mesh.with("relay0") { $0.setRelaying(.on, at: $1) }
+        pair.mesh.run(for: .seconds(30))
+        #expect(pair.relay == "relay0")
+        #expect(flow.lost(in: begin...pair.mesh.simulation.now - .seconds(1)) == 0)
+        pair.mesh.with("relay0") { $0.setRelaying(.drain(within: .seconds(5)), at: $1) }
+        pair.mesh.run(for: .seconds(6))
+        #expect(pair.mesh.hosts["relay0"]?.node.relayStatus.circuits == 0)
+    }
+
+    @Test func `a relay that is switched off refuses, and says so in its record and status`() throws {
+        let pair = RelayedPair(seed: 3, delays: [.milliseconds(10), .milliseconds(12)])
+        pair.mesh.with("relay0") { $0.setRelaying(.off, at: $1) }
+        pair.mesh.run(for: .seconds(2))
+        let flow = pair.startFlow()
+        pair.mesh.run(for: .seconds(5))
+        #expect(pair.relay == "relay1")
+        #expect(flow.delivered > 0)
+        #expect(pair.mesh.hosts["relay0"]?.node.relayStatus.state == .off)
+        #expect(pair.mesh.hosts["relay1"]?.node.relayStatus.members.count == 2)
+    }
+
+    @Test func `hosts that see different relays reach each other through both`() throws {
+        let pair = RelayedPair(seed: 4, delays: [.milliseconds(10), .milliseconds(10)])
+        pair.mesh.block("one", "relay1")
+        pair.mesh.block("two", "relay0")
+        pair.mesh.run(for: .seconds(60))
+        let flow = pair.startFlow()
+        pair.mesh.run(for: .seconds(10))
+        let now = pair.mesh.simulation.now
+        #expect(flow.lost(in: now - .seconds(5)...now - .seconds(1)) == 0)
+        #expect(pair.relay == "relay0")
+        #expect(pair.status("two", of: "one")?.relay == "relay1")
+        // Each relay forwards, and nothing goes round in circles.
+        for relay in ["relay0", "relay1"] {
+            #expect(pair.mesh.hosts[relay]?.node.relayStatus.circuits ?? 0 <= 4)
+        }
+        pair.kill("relay1")
+        pair.mesh.run(for: .seconds(3))
+        pair.mesh.unblock("two", "relay0")
+        pair.mesh.run(for: .seconds(30))
+        #expect(flow.lastDelivery.map { pair.mesh.simulation.now - $0 < .seconds(1) } == true)
+    }
+}
