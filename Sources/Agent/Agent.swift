@@ -36,6 +36,7 @@ package actor Agent {
     var pings: [UInt64: PingSession] = [:]
     var traces: [UInt64: TraceSession] = [:]
     var inquiries: [UInt64: InquirySession] = [:]
+    var drains: [UInt64: RelayDrain] = [:]
     var nextPingToken: UInt64 = 1
     private var meshWatches: [EventLoop.Watch] = []
     private var meshTimer: EventLoop.Timer?
@@ -118,8 +119,9 @@ package actor Agent {
     var lastFailure: AgentError?
 
     /// Ends the daemon; rules, routes and interface stay for its successor.
-    package func stop() {
+    package func stop() async {
         service.stopping()
+        await drainRelay()
         endMesh(removing: false)
         control.closeAll()
         log.info("meshd stopped")

@@ -45,12 +45,13 @@ extension Agent {
     private func answer(_ request: Request, on connection: ControlServer.ConnectionID) -> Reply? {
         switch request {
         case .up(let up): return bringUp(up)
-        case .down: return takeDown()
+        case .down: return beginDown(on: connection)
         case .status: return .status(status)
         case .peers: return mesh.map { .peers($0.peerList()) } ?? .failure(Self.isDown)
         case .ping(let target, let count): return beginPing(target, count, on: connection)
         case .trace(let target): return beginTrace(target, on: connection)
         case .why(let from, let to): return beginWhy(from: from, to: to, on: connection)
+        case .relay(let action): return relay(action)
         case .invite(let invite): return self.invite(invite)
         case .wireguardAdd(let name, let endpoint): return addClient(name, endpoint: endpoint)
         case .wireguardList: return clientList()
@@ -180,7 +181,7 @@ extension Agent {
         }
     }
 
-    private func takeDown() -> Reply {
+    func takeDown() -> Reply {
         let wasRunning = mesh != nil
         var problem = endMesh(removing: true)
         if !wasRunning, state.isUp || state.hasIdentity {

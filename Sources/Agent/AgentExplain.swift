@@ -136,7 +136,7 @@ extension Agent {
             to: session.connection)
     }
 
-    private func takeToken() -> UInt64 {
+    func takeToken() -> UInt64 {
         defer { nextPingToken += 1 }
         return nextPingToken
     }

@@ -9,6 +9,7 @@ package enum Reply: Equatable, Sendable {
     case pingSummary(PingSummary)
     case trace(Trace)
     case explanation(Explanation)
+    case relayStatus(RelayStatus)
     case invitation(Invitation)
     case wireguardClient(WireGuardClient)
     case wireguardClients([AdmittedClient])
@@ -33,6 +34,7 @@ package enum Reply: Equatable, Sendable {
         case .pingSummary(let summary): summary.json
         case .trace(let trace): trace.json
         case .explanation(let explanation): explanation.json
+        case .relayStatus(let status): status.json
         case .invitation(let invitation): invitation.json
         case .wireguardClient(let client): client.json
         case .wireguardClients(let clients): JSONValue(list: clients)
@@ -52,6 +54,7 @@ package enum Reply: Equatable, Sendable {
         case .pingSummary: "pingSummary"
         case .trace: "trace"
         case .explanation: "explanation"
+        case .relayStatus: "relayStatus"
         case .invitation: "invitation"
         case .wireguardClient: "wireguardClient"
         case .wireguardClients: "wireguardClients"
@@ -75,6 +78,7 @@ extension Reply: JSONRepresentable {
         case "pingSummary": self = .pingSummary(try PingSummary(json: value))
         case "trace": self = .trace(try Trace(json: value))
         case "explanation": self = .explanation(try Explanation(json: value))
+        case "relayStatus": self = .relayStatus(try RelayStatus(json: value))
         case "invitation": self = .invitation(try Invitation(json: value))
         case "wireguardClient": self = .wireguardClient(try WireGuardClient(json: value))
         case "wireguardClients": self = .wireguardClients(try json.list("value"))

@@ -16,6 +16,8 @@ package enum Request: Equatable, Sendable {
     case trace(target: String)
     /// Why the way from this node, or from another one, to a node is as it is; answers `.explanation`.
     case why(from: String?, to: String)
+    /// Changes what this node does as a relay until it restarts or is told otherwise; answers `.relayStatus`.
+    case relay(RelayAction)
     case invite(Invite)
     /// `endpoint` overrides the address and port that the client is told to dial; a host name may stand there.
     case wireguardAdd(name: String, endpoint: String?)
@@ -23,6 +25,10 @@ package enum Request: Equatable, Sendable {
     case wireguardRemove(name: String)
     case reload
     case version
+
+    package enum RelayAction: String, CaseIterable, Sendable {
+        case on, off, drain, status
+    }
 
     package struct Up: Equatable, Sendable {
         package var token: String?
@@ -84,6 +90,12 @@ extension Request: JSONRepresentable {
             self = .ping(target: try json.member("target").string(), count: count)
         case "trace": self = .trace(target: try json.member("target").string())
         case "why": self = .why(from: try json.optionalString("from"), to: try json.member("to").string())
+        case "relay":
+            let action = try json.member("action")
+            guard let known = RelayAction(rawValue: try action.string()) else {
+                throw action.invalid("on, off, drain or status", found: try action.string())
+            }
+            self = .relay(known)
         case "invite": self = .invite(try Invite(json: json))
         case "wireguardAdd":
             self = .wireguardAdd(
@@ -106,6 +118,7 @@ extension Request: JSONRepresentable {
             message("ping", ["target": .string(target), "count": .integer(Int64(count))])
         case .trace(let target): message("trace", ["target": .string(target)])
         case .why(let from, let to): message("why", ["from": from.json, "to": .string(to)])
+        case .relay(let action): message("relay", ["action": .string(action.rawValue)])
         case .invite(let invite): message("invite", invite.members)
         case .wireguardAdd(let name, let endpoint):
             message("wireguardAdd", ["name": .string(name), "endpoint": endpoint.json])

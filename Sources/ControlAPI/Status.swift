@@ -198,13 +198,13 @@ extension Status.PortMapping {
 
 extension Status.Counter {
     /// An object with a member for each counter.
-    fileprivate static func list(_ json: JSONCursor) throws(JSONError) -> [Self] {
+    static func list(_ json: JSONCursor) throws(JSONError) -> [Self] {
         var counters: [Self] = []
         for (name, cursor) in try json.members() { counters.append(Self(name, try cursor.integer(UInt64.self))) }
         return counters
     }
 
-    fileprivate static func json(_ counters: [Self]) -> JSONValue {
+    static func json(_ counters: [Self]) -> JSONValue {
         var object = JSONObject()
         for counter in counters { object[counter.name] = JSONValue(count: counter.count) }
         return .object(object)

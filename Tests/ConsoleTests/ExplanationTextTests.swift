@@ -43,4 +43,21 @@ import Wire
                 2  edge-2  no answer
                 """)
     }
+
+    @Test func `a relay tells what it does for whom`() {
+        var status = RelayStatus(state: .draining, circuits: 1, circuitLimit: 4096)
+        status.bytes = 2048
+        status.droppedPackets = 1000
+        status.members = [.init(name: "edge-1", circuits: 1, bytes: 2048, droppedPackets: 1000)]
+        status.refusals = [.init("target unreachable", 2), .init("too many circuits", 0)]
+        #expect(
+            RelayText(style: Style(hasColor: false)).lines(status).joined(separator: "\n") == """
+                This node takes no new circuits and moves those it has elsewhere.
+                  1 of 4096 circuits, 2.0 KiB forwarded, 1 000 packets dropped
+                  refused: 2 target unreachable
+
+                MEMBER  CIRCUITS  FORWARDED  DROPPED
+                edge-1         1    2.0 KiB    1 000
+                """)
+    }
 }

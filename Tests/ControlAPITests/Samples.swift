@@ -24,7 +24,7 @@ enum Samples {
     static let requests: [Request] = [
         .up(Request.Up()), .up(Request.Up(token: "km1-abc", name: "edge-1", advertise: [prefix, prefix("fd00::/48")])),
         .down, .status, .peers, .ping(target: "edge-2", count: 5), .trace(target: "edge-2"),
-        .why(from: nil, to: "edge-2"), .why(from: "edge-3", to: "edge-2"),
+        .why(from: nil, to: "edge-2"), .why(from: "edge-3", to: "edge-2"), .relay(.drain), .relay(.status),
         .invite(Request.Invite()),
         .invite(
             Request.Invite(uses: 20, lifetimeSeconds: 3600, namePattern: "edge-*", mayRelay: false, prefixPool: prefix)),
@@ -97,6 +97,15 @@ enum Samples {
         return pong
     }()
 
+    static let relayStatus: RelayStatus = {
+        var status = RelayStatus(state: .unable, reason: "nobody reaches it", circuits: 2, circuitLimit: 4096)
+        status.bytes = 1 << 33
+        status.droppedPackets = 7
+        status.members = [.init(name: "edge-2", circuits: 2, bytes: 12, droppedPackets: 0)]
+        status.refusals = [.init("target unreachable", 3)]
+        return status
+    }()
+
     static let explanation = Explanation(
         from: "edge-1", to: "edge-2", verdict: "relayed through gateway",
         steps: [
@@ -114,6 +123,7 @@ enum Samples {
                     .init(.node, "edge-2"),
                 ])),
         .explanation(explanation), .explanation(Explanation(from: "a", to: "b", verdict: "direct", steps: [])),
+        .relayStatus(relayStatus), .relayStatus(RelayStatus(state: .on)),
         .up(UpResult(action: .created, token: invitation, status: fullStatus)),
         .up(UpResult(action: .unchanged, status: Status(state: .ready, nodeName: "a", uptime: .zero))),
         .status(fullStatus), .status(Status(state: .down, nodeName: "a", uptime: .zero)),

@@ -12,7 +12,7 @@ extension Programs {
                 Option("socket", "talk to the agent that listens here", takes: "PATH", as: .file),
             ],
             commands: [
-                up, down, status, peers, ping, trace, why, invite, wireguard, config, reload, versions,
+                up, down, status, peers, ping, trace, why, relay, invite, wireguard, config, reload, versions,
                 completion, man,
             ],
             examples: [
@@ -108,6 +108,21 @@ extension Programs {
         examples: [
             Command.Example("meshctl why edge-7", "why packets of this host to edge-7 are relayed"),
             Command.Example("meshctl why edge-3 edge-7", "the same, as edge-3 sees it"),
+        ])
+
+    private static let relay = Command(
+        "relay", "watch and direct what this node relays for others",
+        discussion: [
+            "A node that others can reach relays sealed packets for members that cannot reach each other. Changes made here "
+                + "hold until the agent restarts; relay.enabled in the configuration holds for good."
+        ],
+        commands: [
+            Command("on", "relay for others again"),
+            Command("off", "stop relaying at once; those who relay here find another way by themselves"),
+            Command(
+                "drain", "stop relaying without losing a packet",
+                discussion: ["Takes no new circuits and has those that run moved to other relays first."]),
+            Command("status", "show circuits, members and what was forwarded"),
         ])
 
     private static let invite = Command(

@@ -52,6 +52,11 @@ extension Meshctl {
         output.show(explanation.json, ExplanationText(style: output.style).lines(explanation))
     }
 
+    func relay(_ action: Request.RelayAction) throws(Failure) {
+        let status = try ask(.relay(action)) { if case .relayStatus(let status) = $0 { status } else { nil } }
+        output.show(status.json, RelayText(style: output.style).lines(status))
+    }
+
     func reload() throws(Failure) {
         let result = try ask(.reload) { if case .reloaded(let result) = $0 { result } else { nil } }
         var lines: [String] = []
