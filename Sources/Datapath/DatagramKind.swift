@@ -10,6 +10,12 @@ enum DatagramKind: Equatable {
     /// STUN (RFC 8489 §5, and RFC 3489), which has no number that tells it from other things except its length.
     case stun
 
+    /// Who sent it, as far as such bytes tell; `isKnown`: it came from where a peer is.
+    func sender(isKnown: Bool) -> Upcall.Sender {
+        if isKnown { return .peer }
+        return self == .initiation(hasCookie: false) ? .stranger : .newcomer
+    }
+
     private static let macSize = 16
     private static let stunHeader = 20
 
@@ -28,9 +34,9 @@ enum DatagramKind: Equatable {
         }
     }
 
-    /// A message type of 14 bits, and the length of what follows the header.
+    /// The type is Binding's in one of the four classes; then comes the length of what follows the header.
     private static func isSTUN(_ datagram: PacketBytes) -> Bool {
-        datagram[0] < 0x40 && datagram.count.isMultiple(of: 4)
+        datagram.uint16(at: 0) & ~0x0110 == 0x0001 && datagram.count.isMultiple(of: 4)
             && Int(datagram.uint16(at: 2)) == datagram.count &- stunHeader
     }
 }

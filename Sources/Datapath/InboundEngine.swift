@@ -320,7 +320,7 @@ package struct InboundEngine: ~Copyable {
             drops.add(reason)
             return
         }
-        report(.datagram(datagram.array, origin: origin, isKnown: isKnown))
+        report(.datagram(datagram.array, origin: origin, from: kind.sender(isKnown: isKnown)))
     }
 
     private mutating func report(_ upcall: Upcall) {

@@ -157,7 +157,7 @@ package struct PlainPath {
         if case .initiation = kind, !isKnown, let keys = tables.macKeys, !keys.hasValidMAC1(message) {
             return drop(.wrongMAC)
         }
-        return Outcome(upcalls: [.datagram(message, origin: origin, isKnown: isKnown)])
+        return Outcome(upcalls: [.datagram(message, origin: origin, from: kind.sender(isKnown: isKnown))])
     }
 
     private func deliver(_ plaintext: [UInt8], from peer: PeerEntry, _ origin: Origin) -> Outcome {

@@ -15,6 +15,16 @@ package struct Origin: Hashable, Sendable {
 
 /// What the packet threads leave to the control thread. Peers are named by `PeerEntry.index`.
 package enum Upcall: Equatable, Sendable {
+    /// Who sent a datagram, as far as it can be told before it is looked at.
+    package enum Sender: Sendable {
+        /// It came from where a peer is.
+        case peer
+        /// It answers us, has a cookie of ours, or asks for nothing but its address.
+        case newcomer
+        /// An initiation that anybody may have sent from anywhere.
+        case stranger
+    }
+
     /// Packets flow again with a peer whose timers were not being watched.
     case active(peer: Int)
     /// A session is due for renewal. Once for each session.
@@ -27,8 +37,8 @@ package enum Upcall: Equatable, Sendable {
     case unsealed(packet: [UInt8], peer: Int)
     /// A control frame of a peer.
     case control(frame: [UInt8], peer: Int, origin: Origin)
-    /// Anything else that came in: handshake messages and STUN. `isKnown`: from where a peer is.
-    case datagram([UInt8], origin: Origin, isKnown: Bool = false)
+    /// Anything else that came in: handshake messages and STUN.
+    case datagram([UInt8], origin: Origin, from: Sender = .stranger)
     /// The other end of a link is closed, and so is the link.
     case linkClosed(UInt32)
 }

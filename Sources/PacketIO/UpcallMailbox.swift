@@ -7,9 +7,11 @@ package final class UpcallMailbox: Sendable {
     /// Upcalls that wait at most, and the bytes of the packets in them; more are dropped and counted.
     package static let countLimit = 4096
     package static let byteLimit = 4 << 20
-    /// What strangers' datagrams and packets without a session may take of `countLimit`: upcalls that a session's life depends
-    /// on, and that are raised only once, find room behind a flood of them.
+    /// What datagrams of others than peers, and packets without a session, may take of `countLimit`: upcalls that a session's life
+    /// depends on, and that are raised only once, find room behind a flood of them.
     package static let replaceableLimit = countLimit / 2
+    /// What strangers' handshakes may take: who has shown that it receives where it sends finds room behind a flood of them.
+    package static let strangerLimit = countLimit / 4
 
     private struct Contents {
         var upcalls: [Upcall] = []
@@ -40,7 +42,7 @@ package final class UpcallMailbox: Sendable {
             let wasEmpty = contents.upcalls.isEmpty
             for upcall in upcalls {
                 let bytes = upcall.byteCount
-                let limit = upcall.isReplaceable ? Self.replaceableLimit : Self.countLimit
+                let limit = upcall.countLimit
                 if contents.upcalls.count < limit, contents.bytes + bytes <= Self.byteLimit {
                     contents.upcalls.append(upcall)
                     contents.bytes += bytes
@@ -56,12 +58,14 @@ package final class UpcallMailbox: Sendable {
 }
 
 extension Upcall {
-    /// Whether its loss is that of a packet, which its sender repeats.
-    fileprivate var isReplaceable: Bool {
+    /// How many upcalls may wait for this one still to be taken. Replaceable is what is lost like a packet, which its sender
+    /// repeats.
+    fileprivate var countLimit: Int {
         switch self {
-        case .datagram(_, _, let isKnown): !isKnown
-        case .unsealed: true
-        case .active, .rekeyWanted, .confirmed, .moved, .control, .linkClosed: false
+        case .datagram(_, _, .stranger): UpcallMailbox.strangerLimit
+        case .datagram(_, _, .newcomer), .unsealed: UpcallMailbox.replaceableLimit
+        case .datagram(_, _, .peer), .active, .rekeyWanted, .confirmed, .moved, .control, .linkClosed:
+            UpcallMailbox.countLimit
         }
     }
 }

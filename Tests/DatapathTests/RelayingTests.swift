@@ -65,7 +65,7 @@ struct RelayingTests {
         let frame = RelayFrame.header(circuit: TestSession.endID) + initiation
         let received = node2.receive(frame, from: TestSession.relay, at: now)
         let origin = Origin(.relayed(circuit: TestSession.endID))
-        #expect(received.upcalls == [.datagram(initiation, origin: origin, isKnown: true)])
+        #expect(received.upcalls == [.datagram(initiation, origin: origin, from: .peer)])
     }
 
     @Test func `frames of several circuits in one train go their own ways in order`() {

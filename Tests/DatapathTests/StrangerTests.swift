@@ -44,7 +44,9 @@ struct StrangerTests {
             let origin = Origin(.direct(source), localAddress: local)
             for message in Self.answers + [Self.initiation(), Self.initiation(hasCookie: true), Self.stun] {
                 let received = node2.receive(message, from: source, localAddress: local, at: now)
-                #expect(received.upcalls == [.datagram(message, origin: origin, isKnown: source == Self.peer)])
+                let isStranger = source == Self.stranger && message == Self.initiation()
+                let sender: Upcall.Sender = source == Self.peer ? .peer : isStranger ? .stranger : .newcomer
+                #expect(received.upcalls == [.datagram(message, origin: origin, from: sender)])
             }
         }
     }

@@ -52,7 +52,7 @@ struct LinkTests {
         let far = try open(7, kind)
         let endpoint = Endpoint.link(number: 7, kind: kind)
         try far.send(cookieReply)
-        #expect(upcalls() == [.datagram(cookieReply, origin: Origin(.direct(endpoint)), isKnown: true)])
+        #expect(upcalls() == [.datagram(cookieReply, origin: Origin(.direct(endpoint)), from: .peer)])
         try node.threads.send([3, 4], to: Destination(endpoint))
         try node.threads.send([5], to: Destination(endpoint, circuit: 1))
         #expect(try read(2, from: far) == [[3, 4], [0x4b, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 5]])
@@ -88,7 +88,7 @@ struct LinkTests {
             seen += more
         }
         let origin = Origin(.direct(.link(number: 3, kind: .stream)))
-        #expect(seen == [.datagram(cookieReply, origin: origin, isKnown: true), .linkClosed(3)])
+        #expect(seen == [.datagram(cookieReply, origin: origin, from: .peer), .linkClosed(3)])
         let destination = Destination(.link(number: 3, kind: .stream))
         #expect(throws: SystemError.self) { try node.threads.send([1], to: destination) }
         node.threads.stop()
@@ -121,7 +121,7 @@ struct LinkTests {
         let again = try open(5, .stream)
         try again.send(cookieReply)
         let origin = Origin(.direct(.link(number: 5, kind: .stream)))
-        #expect(upcalls() == [.datagram(cookieReply, origin: origin, isKnown: true)])
+        #expect(upcalls() == [.datagram(cookieReply, origin: origin, from: .peer)])
         node.threads.stop()
     }
 

@@ -51,8 +51,11 @@ struct UpcallMailboxTests {
     @Test func `a flood of strangers' datagrams leaves room for what sessions depend on`() {
         let stranger = Upcall.datagram([1], origin: Origin(.relayed(circuit: 1)))
         let flood = Array(repeating: stranger, count: UpcallMailbox.countLimit)
-        #expect(mailbox.post(flood) == UpcallMailbox.countLimit - UpcallMailbox.replaceableLimit)
-        let peer = Upcall.datagram([2], origin: Origin(.relayed(circuit: 1)), isKnown: true)
+        #expect(mailbox.post(flood) == UpcallMailbox.countLimit - UpcallMailbox.strangerLimit)
+        let peer = Upcall.datagram([2], origin: Origin(.relayed(circuit: 1)), from: .peer)
+        let newcomer = Upcall.datagram([2], origin: Origin(.relayed(circuit: 1)), from: .newcomer)
+        let newcomers = Array(repeating: newcomer, count: UpcallMailbox.countLimit)
+        #expect(mailbox.post(newcomers) == UpcallMailbox.countLimit - UpcallMailbox.strangerLimit)
         #expect(mailbox.post([peer, .confirmed(peer: 1, receiver: 2), .active(peer: 1)]) == 0)
         #expect(mailbox.takeAll().last == .active(peer: 1))
     }
