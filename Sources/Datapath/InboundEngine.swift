@@ -316,11 +316,10 @@ package struct InboundEngine: ~Copyable {
             drops.add(.wrongMAC)
             return
         }
-        if let reason = budget.refusal(of: kind, isKnown: isKnown, at: now) {
-            drops.add(reason)
-            return
+        switch budget.admit(kind, along: origin.path, isKnown: isKnown, at: now) {
+        case .success(let sender): report(.datagram(datagram.array, origin: origin, from: sender))
+        case .failure(let refusal): drops.add(refusal.reason)
         }
-        report(.datagram(datagram.array, origin: origin, from: kind.sender(isKnown: isKnown)))
     }
 
     private mutating func report(_ upcall: Upcall) {

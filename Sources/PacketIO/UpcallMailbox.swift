@@ -10,8 +10,9 @@ package final class UpcallMailbox: Sendable {
     /// What datagrams of others than peers, and packets without a session, may take of `countLimit`: upcalls that a session's life
     /// depends on, and that are raised only once, find room behind a flood of them.
     package static let replaceableLimit = countLimit / 2
-    /// What strangers' handshakes may take: who has shown that it receives where it sends finds room behind a flood of them.
-    package static let strangerLimit = countLimit / 4
+    /// What strangers' handshakes may take: so few that everybody else waits some milliseconds for them at most, however slow the
+    /// control thread is with them.
+    package static let strangerLimit = 128
 
     private struct Contents {
         var upcalls: [Upcall] = []

@@ -86,6 +86,21 @@ struct StrangerTests {
         #expect(handedUp(Self.initiation(), count: 100, by: node2) == 100)
     }
 
+    @Test func `who repeats an initiation after a while is let in though strangers flood`() {
+        let node2 = node2()
+        func initiate(_ milliseconds: Int) -> [Upcall.Sender] {
+            let received = node2.receive(Self.initiation(), from: Self.stranger, at: now + .milliseconds(milliseconds))
+            return received.upcalls.compactMap { if case .datagram(_, _, let sender) = $0 { sender } else { nil } }
+        }
+        #expect(handedUp(Self.initiation(), by: node2) == 1000)
+        #expect(initiate(0) == [])
+        #expect(initiate(50) == [.stranger])  // The budget has tokens again, but this is no patient caller yet.
+        #expect(initiate(300) == [.newcomer])
+        #expect(initiate(350) == [.stranger])
+        #expect(initiate(900) == [.newcomer])
+        #expect(initiate(8000) == [.stranger])
+    }
+
     @Test func `an initiation of somebody who does not know our key takes nothing of the budget`() {
         let keys = MACKeys(receiver: Self.own)
         let node2 = node2(macKeys: keys)

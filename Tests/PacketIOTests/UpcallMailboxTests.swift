@@ -55,7 +55,8 @@ struct UpcallMailboxTests {
         let peer = Upcall.datagram([2], origin: Origin(.relayed(circuit: 1)), from: .peer)
         let newcomer = Upcall.datagram([2], origin: Origin(.relayed(circuit: 1)), from: .newcomer)
         let newcomers = Array(repeating: newcomer, count: UpcallMailbox.countLimit)
-        #expect(mailbox.post(newcomers) == UpcallMailbox.countLimit - UpcallMailbox.strangerLimit)
+        let room = UpcallMailbox.replaceableLimit - UpcallMailbox.strangerLimit
+        #expect(mailbox.post(newcomers) == UpcallMailbox.countLimit - room)
         #expect(mailbox.post([peer, .confirmed(peer: 1, receiver: 2), .active(peer: 1)]) == 0)
         #expect(mailbox.takeAll().last == .active(peer: 1))
     }
