@@ -62,8 +62,8 @@ final class MeshService {
             throw .overlap(range: "\(range)", route: "\(route.destination)")
         }
         do { tun = try TunDevice(name: name) } catch { throw .tun(error) }
-        sockets = try Self.openSockets(configuration.listen)
-        secondSocket = Self.openSecondSocket(beside: sockets)
+        sockets = try UDPSocket.open(configuration.listen)
+        secondSocket = UDPSocket.second(beside: sockets)
         do {
             routeEvents = try RouteEvents()
             ruleEvents = try RuleEvents(ignoring: host.rules)
@@ -74,7 +74,8 @@ final class MeshService {
         }
         portMapping = try PortMappingService(state: state, log: log)
         node = Node(
-            identity: identity, configuration: Self.nodeConfiguration(
+            identity: identity,
+            configuration: NodeConfiguration(
                 configuration, local: LocalAddresses(), streamPort: StreamService.port(configuration)),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
             at: startedAt)
@@ -99,36 +100,12 @@ final class MeshService {
         }
     }
 
-    private static func openSockets(_ listen: Configuration.Listen) throws(AgentError) -> [UDPSocket] {
-        let any: [IPAddress] = [.v4(.any), .v6(.any)]
-        var sockets: [UDPSocket] = []
-        for address in listen.addresses.isEmpty ? any : listen.addresses {
-            do {
-                sockets.append(try UDPSocket(Endpoint(address, port: listen.port)))
-            } catch {
-                // A host without IPv6 has no such family; that is no reason not to run.
-                if error.name == "EAFNOSUPPORT", listen.addresses.isEmpty { continue }
-                throw .socket(error, port: listen.port)
-            }
-        }
-        return sockets
-    }
-
-    private static func openSecondSocket(beside sockets: [UDPSocket]) -> UDPSocket? {
-        guard let address = sockets.first(where: \.isIPv4)?.localEndpoint.address else { return nil }
-        return try? UDPSocket(Endpoint(address, port: 0))  // An optional service to others.
-    }
-
     // MARK: the host's network
-
-    private static func innerMTU(_ configuration: Configuration) -> Int {
-        if case .bytes(let count) = configuration.mtu { count } else { 1408 }
-    }
 
     /// What the host's network is to have for the mesh.
     private var networkPlan: HostNetwork.Plan {
         HostNetwork.Plan(
-            interface: configuration.interface, mtuBytes: Self.innerMTU(configuration),
+            interface: configuration.interface, mtuBytes: configuration.innerMTU,
             addresses: node.identity.addresses,
             ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range])
     }
@@ -191,7 +168,7 @@ final class MeshService {
 
     private func configureNode() {
         configureStreams()
-        var settings = Self.nodeConfiguration(configuration, local: local, streamPort: streams.port)
+        var settings = NodeConfiguration(configuration, local: local, streamPort: streams.port)
         settings.secondPort = secondSocket?.localEndpoint.port
         node.configure(settings, at: SystemClock.now)
     }
@@ -208,39 +185,6 @@ final class MeshService {
     }
 
     private var wasInReach = false
-
-    private static func nodeConfiguration(
-        _ configuration: Configuration, local: LocalAddresses, streamPort: UInt16
-    ) -> NodeConfiguration {
-        var settings = NodeConfiguration()
-        settings.streamPort = streamPort
-        settings.advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
-        settings.local = local.endpoints
-        settings.localPrefixes = local.prefixes
-        settings.containerPrefixes = local.containers
-        settings.stunAudience =
-            switch configuration.stun.serve {
-            case .all: .all
-            case .members: .members
-            case .off: .nobody
-            }
-        settings.stunServers = configuration.stun.servers.map {
-            $0.endpoint(defaultPort: Configuration.STUN.defaultPort)
-        }
-        settings.isRelayAllowed = configuration.relay.enabled
-        settings.relayRate = configuration.relay.maxRate.bytesPerSecond
-        settings.relayRatePerMember = configuration.relay.maxRatePerPeer.bytesPerSecond
-        settings.isPortSearchAllowed = configuration.portSearch == .auto
-        settings.preferredRelays = configuration.relayNodes.map(\.nodeName.description)
-        settings.natKeepalive = configuration.keepalive
-        settings.innerMTU = innerMTU(configuration)
-        settings.certificateLifetime = configuration.certificate.lifetime
-        settings.renewBefore = configuration.certificate.renewBefore
-        settings.relayLimits.circuits = configuration.limits.circuits
-        settings.peerLimit = configuration.limits.peers
-        settings.tentativeLimit = configuration.limits.tentativeSessions
-        return settings
-    }
 
     // MARK: what happens
 
@@ -495,19 +439,4 @@ final class MeshService {
 extension SystemError {
     /// The host's firewall, or a router that said so, lets nothing through: sending again helps nobody.
     fileprivate var forbidsSending: Bool { ["EPERM", "EACCES", "EHOSTUNREACH", "ENETUNREACH"].contains(name) }
-}
-
-extension Traversal.Path {
-    /// Where packets of a direct path go.
-    var endpoint: Endpoint? {
-        if case .direct(let endpoint) = self { endpoint } else { nil }
-    }
-}
-
-extension SystemClock {
-    /// The wall clock's time since 1970.
-    static var unixTime: Duration {
-        let wall = wallTime
-        return .seconds(wall.seconds) + .nanoseconds(Int64(wall.nanoseconds))
-    }
 }

@@ -1,0 +1,42 @@
+import Configuration
+import Mesh
+import Relay
+import Wire
+
+extension NodeConfiguration {
+    /// What the node is told: what the operator has set, and where this host stands.
+    init(_ configuration: Configuration, local: LocalAddresses, streamPort: UInt16) {
+        self.init()
+        self.streamPort = streamPort
+        advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
+        self.local = local.endpoints
+        localPrefixes = local.prefixes
+        containerPrefixes = local.containers
+        stunAudience =
+            switch configuration.stun.serve {
+            case .all: .all
+            case .members: .members
+            case .off: .nobody
+            }
+        stunServers = configuration.stun.servers.map {
+            $0.endpoint(defaultPort: Configuration.STUN.defaultPort)
+        }
+        isRelayAllowed = configuration.relay.enabled
+        relayRate = configuration.relay.maxRate.bytesPerSecond
+        relayRatePerMember = configuration.relay.maxRatePerPeer.bytesPerSecond
+        isPortSearchAllowed = configuration.portSearch == .auto
+        preferredRelays = configuration.relayNodes.map(\.nodeName.description)
+        natKeepalive = configuration.keepalive
+        innerMTU = configuration.innerMTU
+        certificateLifetime = configuration.certificate.lifetime
+        renewBefore = configuration.certificate.renewBefore
+        relayLimits.circuits = configuration.limits.circuits
+        peerLimit = configuration.limits.peers
+        tentativeLimit = configuration.limits.tentativeSessions
+    }
+}
+
+extension Configuration {
+    /// The largest packet inside the mesh, in bytes.
+    var innerMTU: Int { if case .bytes(let count) = mtu { count } else { 1408 } }
+}
