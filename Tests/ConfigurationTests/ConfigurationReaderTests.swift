@@ -137,7 +137,7 @@ import YAML
                 config.yaml:13:1: banana: unknown key; here stand node, interface, mtu, ipv4Range, listen, advertise, \
                 keepalive, containers, forwarding, stun, portMapping, portSearch, relay, relayNodes, stream, certificate, stateDirectory, controlSocket, logging, limits
                 config.yaml:14:12: keepalive: expected a time from 5s to 2m, as 30s, 5m, 12h or 90d, found 25
-                config.yaml:15:9: limits: expected keys with values (peers, circuits, tentativeSessions), found 5
+                config.yaml:15:9: limits: expected keys with values (peers, circuits, tentativeSessions, streams), found 5
                 """)
     }
 
