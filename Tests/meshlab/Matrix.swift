@@ -86,7 +86,8 @@ enum Matrix {
 
     /// Probes flow from the moment that both have joined, so that the first of them finds no session between the two.
     private static func measure(_ row: Row, in lab: Lab, files: String, into findings: inout Trial.Findings) throws {
-        let duo = try Duo(in: lab, files: files, row.layout)
+        // Two public nodes: what a NAT does with a second destination takes a second destination to find out.
+        let duo = try Duo(in: lab, files: files, row.layout, relayDelays: [Duo.delay, Duo.delay])
         try duo.join()
         let meter = try duo.meter()
         let isDirect = try duo.waitForPath(within: row.isDirectExpected ? timeForDirect : timeForRelay) {
@@ -115,7 +116,7 @@ extension Path {
     var described: String {
         switch self {
         case .direct: "direct"
-        case .stream: "by TLS"
+        case .stream: "TLS stream"
         case .relay(let name): "by \(name)"
         case .none: "none"
         }

@@ -21,7 +21,7 @@ struct MatrixReport {
     }
 
     private func line(_ row: Matrix.Row, _ outcome: TrialPool.Outcome) -> String {
-        let paths = outcome.words("path").map { $0 == "direct" || $0 == "none" ? $0 : "relay" }
+        let paths = outcome.words("path").map { $0.hasPrefix("by ") ? "relay" : $0 }
         let counted = Set(paths).sorted().map { path in
             let count = paths.count { $0 == path }
             return count == runs ? path : "\(path) \(count)/\(runs)"
