@@ -28,12 +28,13 @@ package struct InboundEngine: ~Copyable {
         var hasPackets = false
     }
 
-    /// Frames of one train that follow each other on one circuit.
+    /// Frames of one train that follow each other on one circuit. Read in place: a copy would count references per frame.
     private struct RelayedRun {
-        let circuit: UInt64
-        let destination: Destination
-        let meter: RelayMeter
-        let isLimited: Bool
+        /// `nil` between runs.
+        var circuit: UInt64?
+        var destination = Destination(Endpoint(.v4(.any), port: 0))
+        var meter: RelayMeter?
+        var isLimited = false
         var packets = 0
         var bytes = 0
     }
@@ -50,7 +51,7 @@ package struct InboundEngine: ~Copyable {
     private var coalescer: Coalescer
     private let emptyPacket = PacketBuffer(count: TransportMessage.tagSize)
     private var relayed = OutgoingGroups(capacity: 64)
-    private var relayedRun: RelayedRun?
+    private var relayedRun = RelayedRun()
     private var budget: UpcallBudget
     /// The session of the last message, kept for the rest of its train.
     private var session: Tables.Session?
@@ -136,7 +137,7 @@ package struct InboundEngine: ~Copyable {
         }
         let id = RelayHeader.circuit(of: datagram)
         // The source is the same throughout a train, so it has been checked.
-        if relayedRun?.circuit == id {
+        if relayedRun.circuit == id {
             relay(train, offset, count, isFirst: false, at: now)
             return
         }
@@ -166,24 +167,24 @@ package struct InboundEngine: ~Copyable {
 
     /// Forwards a frame of the present run.
     private mutating func relay(_ train: PacketBytes, _ offset: Int, _ count: Int, isFirst: Bool, at now: Instant) {
-        guard let run = relayedRun else { return }
-        if run.isLimited, !run.meter.admits(count, at: now) {
+        if relayedRun.isLimited, let meter = relayedRun.meter, !meter.admits(count, at: now) {
             drops.add(.relayLimit)
             return
         }
-        RelayHeader.setCircuit(run.destination.circuit ?? 0, of: train.slice(offset, count))
-        relayed.append(train, offset, count, to: run.destination, isSameDestination: !isFirst)
-        relayedRun?.packets = run.packets &+ 1
-        relayedRun?.bytes = run.bytes &+ count
+        RelayHeader.setCircuit(relayedRun.destination.circuit ?? 0, of: train.slice(offset, count))
+        relayed.append(train, offset, count, to: relayedRun.destination, isSameDestination: !isFirst)
+        relayedRun.packets &+= 1
+        relayedRun.bytes &+= count
     }
 
     private mutating func endRelayedRun() {
-        guard let run = relayedRun else { return }
-        relayedRun = nil
+        guard relayedRun.circuit != nil else { return }
         relayed.close()
-        guard run.packets > 0 else { return }
-        run.meter.noteRelayed(packets: run.packets, bytes: run.bytes)
-        relayedCount &+= UInt64(run.packets)
+        if relayedRun.packets > 0 {
+            relayedRun.meter?.noteRelayed(packets: relayedRun.packets, bytes: relayedRun.bytes)
+            relayedCount &+= UInt64(relayedRun.packets)
+        }
+        relayedRun = RelayedRun()
     }
 
     /// Opens a transport message (WireGuard paper §5.4.6).
