@@ -32,8 +32,9 @@ extension Node {
     private static let questionInterval: Duration = .seconds(2)
     private static let listeningLimit = 256
     private static let listeningTime: Duration = .seconds(5)
-    /// What a datagram to a second port begins with, before its number.
-    private static let knock: [UInt8] = [0x4b, 2, 0, 0]
+    /// What a datagram to a second port begins with, before its number: a STUN indication with no attributes (RFC 8489 §5), for of
+    /// what strangers send nothing else passes the packet threads.
+    private static let knock: [UInt8] = [0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42, 0x4b, 0x4d, 0x53, 0x50]
 
     /// Has an anchor tell us what our packets come from, unless one did lately. Its answer, if it is news, makes us tell the peers
     /// that we are punching with.
@@ -89,7 +90,7 @@ extension Node {
             counters.unexpectedFrames += 1
             return
         }
-        var writer = ByteWriter(capacity: 12)
+        var writer = ByteWriter(capacity: 20)
         writer.append(Self.knock)
         writer.append(bigEndian: nonce)
         actions.append(.send(writer.bytes, to: Destination(Endpoint(endpoint.address, port: port))))
@@ -120,7 +121,10 @@ extension Node {
     mutating func takeKnock(_ datagram: [UInt8], from source: Endpoint, at now: Instant) -> Bool {
         guard datagram.count == Self.knock.count + 8, datagram.starts(with: Self.knock) else { return false }
         let nonce = datagram.dropFirst(Self.knock.count).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard let index = nat.listening.firstIndex(where: { $0.nonce == nonce }) else { return true }
+        guard let index = nat.listening.firstIndex(where: { $0.nonce == nonce }) else {
+            counters.stunUnexpected += 1
+            return true
+        }
         let question = nat.listening.remove(at: index)
         guard now - question.at < Self.listeningTime, let node = peers[question.peer]?.nodeID else { return true }
         send(.extended(.search, SearchMessage.seen(node: node.bytes, at: source).encoded), to: question.peer, at: now)

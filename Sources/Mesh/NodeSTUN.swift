@@ -15,13 +15,11 @@ extension Node {
 
     /// A datagram that is no data: STUN, or a message of the tunnels.
     mutating func receive(_ datagram: [UInt8], from origin: Origin, at now: Instant) {
-        if case .direct(let source) = origin.path, !source.isLink, STUNMessage.isPlausible(datagram) {
-            receiveSTUN(datagram, from: source, origin, at: now)
-        } else if case .direct(let source) = origin.path, !source.isLink, takeKnock(datagram, from: source, at: now) {
-            return
-        } else {
+        guard case .direct(let source) = origin.path, !source.isLink, STUNMessage.isPlausible(datagram) else {
             receive(datagram, along: origin.path, at: now)
+            return
         }
+        if !takeKnock(datagram, from: source, at: now) { receiveSTUN(datagram, from: source, origin, at: now) }
     }
 
     private mutating func receiveSTUN(_ datagram: [UInt8], from source: Endpoint, _ origin: Origin, at now: Instant) {

@@ -11,6 +11,8 @@ struct PathsTests {
     @Test(
         arguments: [
             (Router.Kind.portRestricted, Router.Kind.portRestricted), (.symmetric, .addressRestricted),
+            // Routers that give away the port at which a stranger has knocked; and a search among all ports.
+            (.masquerade, .masquerade), (.symmetric, .portRestricted),
         ])
     func `two nodes behind NATs that can be punched find a direct path`(left: Router.Kind, right: Router.Kind) throws {
         try Lab.withDuo(.apart(Access(left), Access(right))) { lab, duo in
