@@ -39,14 +39,16 @@ struct TrialPool {
                 active.append((next.name, next.log, program))
             }
             usleep(20_000)
-            for trial in active where !trial.program.isRunning {
+            // Asked once: one that ends a moment later is for the next round.
+            let ended = active.filter { !$0.program.isRunning }
+            active.removeAll { trial in ended.contains { $0.log == trial.log } }
+            for (index, trial) in ended.enumerated() {
                 let outcome = Self.outcome(of: trial.program)
                 outcomes[trial.name] = outcomes[trial.name, default: Outcome()] + outcome
-                let left = waiting.count + active.count - 1
+                let left = waiting.count + active.count + ended.count - index - 1
                 let said = outcome.failures.first ?? outcome.findings.first?.summary ?? ""
                 Screen.write("lab: \(count - left)/\(count) \(trial.name): \(said)", to: STDERR_FILENO)
             }
-            active.removeAll { !$0.program.isRunning }
         }
         return outcomes
     }
