@@ -38,6 +38,8 @@ package actor Agent {
     var inquiries: [UInt64: InquirySession] = [:]
     var drains: [UInt64: RelayDrain] = [:]
     var nextPingToken: UInt64 = 1
+    var netchecks: [UInt64: NetcheckSession] = [:]
+    var nextNetcheckToken: UInt64 = 1
     private var meshWatches: [EventLoop.Watch] = []
     private var meshTimer: EventLoop.Timer?
     private var keepAliveTimer: EventLoop.Timer?
@@ -180,6 +182,7 @@ package actor Agent {
             // One by one, so that those which stand are cancelled when the next is refused.
             meshWatches.append(try watch(mesh.threads.mailbox.wakeUp.descriptor) { $0.mailboxReady() })
             meshWatches.append(try watch(mesh.streams.wakeUp.descriptor) { $0.streamsReady() })
+            meshWatches.append(try watch(number: mesh.probes.fileDescriptor) { $0.probesReady() })
             meshWatches.append(try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() })
             meshWatches.append(try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() })
             meshWatches.append(try watch(number: mesh.portMapping.fileDescriptor) { $0.portMappingReady() })

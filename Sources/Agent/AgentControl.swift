@@ -52,6 +52,7 @@ extension Agent {
         case .trace(let target): return beginTrace(target, on: connection)
         case .why(let from, let to): return beginWhy(from: from, to: to, on: connection)
         case .relay(let action): return relay(action)
+        case .netcheck: return beginNetcheck(on: connection)
         case .invite(let invite): return self.invite(invite)
         case .wireguardAdd(let name, let endpoint): return addClient(name, endpoint: endpoint)
         case .wireguardList: return clientList()

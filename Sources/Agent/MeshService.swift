@@ -32,6 +32,7 @@ final class MeshService {
     let routeEvents: RouteEvents
     let ruleEvents: RuleEvents
     let portMapping: PortMappingService
+    let probes: NATProbe
     let startedAt: Instant
     /// Answers to `ping`, by token.
     var onExplained: (UInt64, Mesh.Explanation?) -> Void = { _, _ in }
@@ -73,6 +74,7 @@ final class MeshService {
             throw .netlink(.malformed("\(error)"))
         }
         portMapping = try PortMappingService(state: state, log: log)
+        do { probes = try NATProbe() } catch { throw .system(error) }
         node = Node(
             identity: identity,
             configuration: NodeConfiguration(
@@ -234,6 +236,14 @@ final class MeshService {
         drain()
     }
 
+    func probesReady() {
+        let now = SystemClock.now
+        for arrival in probes.receive() {
+            node.receiveProbe(arrival.bytes, from: arrival.source, on: arrival.socket, at: now)
+        }
+        drain()
+    }
+
     var nextDeadline: Instant? {
         [node.nextDeadline, replanAt, pollAt, state.retryAt, portMapping.nextDeadline].compactMap { $0 }.min()
     }
@@ -335,7 +345,12 @@ final class MeshService {
         for action in node.takeActions() {
             switch action {
             case .send(let message, let destination): send(message, to: destination)
-            case .dialBack(let datagram, let target): dialBack(datagram, to: target)
+            case .dialBack(let datagram, let target):
+                if !NATProbe.sendOnce(datagram, to: target) { sendFailures += 1 }
+            case .openProbes(let sockets): node.probesOpened(sockets, at: probes.open(sockets), at: SystemClock.now)
+            case .probe(let bytes, let number, let target):
+                if !probes.send(bytes, from: number, to: target) { sendFailures += 1 }
+            case .closeProbes(let numbers): probes.close(numbers)
             case .sendBriefly(let message, let destination, let hops):
                 send(message, to: destination, hopLimit: hops)
             case .openSockets(let links, let target): opened += openSockets(links, to: target)
@@ -393,16 +408,6 @@ final class MeshService {
                 node.linkClosed(number, at: SystemClock.now)
                 return nil
             }
-        }
-    }
-
-    /// Sends one datagram from a port that the kernel picks and nobody knows.
-    private func dialBack(_ datagram: [UInt8], to target: Endpoint) {
-        let any: IPAddress = target.address.isIPv4 ? .v4(.any) : .v6(.any)
-        do throws(SystemError) {
-            try UDPSocket(Endpoint(any, port: 0)).send(datagram, to: target)
-        } catch {
-            sendFailures += 1
         }
     }
 

@@ -62,6 +62,7 @@ package struct Meshctl {
         case ["relay", "off"]: try relay(.off)
         case ["relay", "drain"]: try relay(.drain)
         case ["relay", "status"]: try relay(.status)
+        case ["netcheck"]: return try netcheck()
         case ["invite"]: try invite()
         case ["wireguard", "add"]: try wireguardAdd()
         case ["wireguard", "list"]: try wireguardList()

@@ -10,6 +10,7 @@ package enum Reply: Equatable, Sendable {
     case trace(Trace)
     case explanation(Explanation)
     case relayStatus(RelayStatus)
+    case netcheck(Netcheck)
     case invitation(Invitation)
     case wireguardClient(WireGuardClient)
     case wireguardClients([AdmittedClient])
@@ -35,6 +36,7 @@ package enum Reply: Equatable, Sendable {
         case .trace(let trace): trace.json
         case .explanation(let explanation): explanation.json
         case .relayStatus(let status): status.json
+        case .netcheck(let netcheck): netcheck.json
         case .invitation(let invitation): invitation.json
         case .wireguardClient(let client): client.json
         case .wireguardClients(let clients): JSONValue(list: clients)
@@ -55,6 +57,7 @@ package enum Reply: Equatable, Sendable {
         case .trace: "trace"
         case .explanation: "explanation"
         case .relayStatus: "relayStatus"
+        case .netcheck: "netcheck"
         case .invitation: "invitation"
         case .wireguardClient: "wireguardClient"
         case .wireguardClients: "wireguardClients"
@@ -79,6 +82,7 @@ extension Reply: JSONRepresentable {
         case "trace": self = .trace(try Trace(json: value))
         case "explanation": self = .explanation(try Explanation(json: value))
         case "relayStatus": self = .relayStatus(try RelayStatus(json: value))
+        case "netcheck": self = .netcheck(try Netcheck(json: value))
         case "invitation": self = .invitation(try Invitation(json: value))
         case "wireguardClient": self = .wireguardClient(try WireGuardClient(json: value))
         case "wireguardClients": self = .wireguardClients(try json.list("value"))

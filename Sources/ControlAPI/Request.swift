@@ -18,6 +18,8 @@ package enum Request: Equatable, Sendable {
     case why(from: String?, to: String)
     /// Changes what this node does as a relay until it restarts or is told otherwise; answers `.relayStatus`.
     case relay(RelayAction)
+    /// Answers `.netcheck` within five seconds.
+    case netcheck
     case invite(Invite)
     /// `endpoint` overrides the address and port that the client is told to dial; a host name may stand there.
     case wireguardAdd(name: String, endpoint: String?)
@@ -96,6 +98,7 @@ extension Request: JSONRepresentable {
                 throw action.invalid("on, off, drain or status", found: try action.string())
             }
             self = .relay(known)
+        case "netcheck": self = .netcheck
         case "invite": self = .invite(try Invite(json: json))
         case "wireguardAdd":
             self = .wireguardAdd(
@@ -119,6 +122,7 @@ extension Request: JSONRepresentable {
         case .trace(let target): message("trace", ["target": .string(target)])
         case .why(let from, let to): message("why", ["from": from.json, "to": .string(to)])
         case .relay(let action): message("relay", ["action": .string(action.rawValue)])
+        case .netcheck: message("netcheck")
         case .invite(let invite): message("invite", invite.members)
         case .wireguardAdd(let name, let endpoint):
             message("wireguardAdd", ["name": .string(name), "endpoint": endpoint.json])

@@ -1,5 +1,6 @@
 import Identity
 import SansIO
+import Traversal
 import Wire
 
 /// Asks members to send a nonce to endpoints of ours, and waits for it.
@@ -21,8 +22,14 @@ struct DialBackClient: Sendable {
         var helper: Helper
         var target: Endpoint
         var origin: DialBackOrigin = .fresh
-        /// Whose question it is: 0 of the test of our reachability, others of the NAT's discovery.
-        var tag = 0
+        var purpose = Purpose.reachability
+    }
+
+    /// Whose question it is.
+    enum Purpose: Hashable, Sendable {
+        case reachability
+        case discovery(NATDiscovery.FilterTest, isIPv4: Bool)
+        case lifetime
     }
 
     enum Result: Equatable, Sendable {
@@ -100,5 +107,16 @@ struct DialBackClient: Sendable {
         guard let probe = probes.removeValue(forKey: nonce) else { return [] }
         order.removeAll { $0 == nonce }
         return [.done(probe.question, result)]
+    }
+}
+
+extension DialBackClient.Result {
+    /// What it means for who wants to know about a NAT.
+    var outcome: NATDiscovery.DialOutcome {
+        switch self {
+        case .arrived(_, let source): .arrived(from: source)
+        case .missed: .missed
+        case .notSent: .notSent
+        }
     }
 }

@@ -30,6 +30,11 @@ package struct Node {
         case publish(Tables)
         /// Send one datagram from a socket that nobody has ever sent to.
         case dialBack([UInt8], to: Endpoint)
+        /// Open sockets for probing, at ports that the kernel picks, and tell them by `probesOpened`; what comes in on them goes to
+        /// `receiveProbe`.
+        case openProbes([ProbeSocket])
+        case probe([UInt8], from: Int, to: Endpoint)
+        case closeProbes([Int])
         case save(StateChange)
         case event(NodeEvent)
         /// Open a TLS stream to a relay's endpoint. It becomes the link of this number: `linkOpened` or `linkClosed` follows.
@@ -142,6 +147,8 @@ package struct Node {
         case streams
         /// A stream of another host.
         case stream(UInt32)
+        case discovery
+        case lifetime
         case maintenance
     }
 
@@ -160,6 +167,8 @@ package struct Node {
     var dialBacks = DialBackClient()
     var dialBackBudget: TokenBucket
     var errands: [DialBackNonce: Errand] = [:]
+    var discovery = DiscoveryState()
+    var lifetimeRun: LifetimeRun?
     package internal(set) var clients: [Client]
     let bootID: UInt64
     var random: SecureRandom
@@ -304,6 +313,8 @@ package struct Node {
             case .reachability: testReachability(at: now)
             case .streams: updateStreams(at: now)
             case .stream(let number): checkAcceptedStream(number, at: now)
+            case .discovery: advanceDiscovery(to: now)
+            case .lifetime: advanceLifetime(to: now)
             case .maintenance: maintain(at: now)
             }
         }

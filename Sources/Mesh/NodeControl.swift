@@ -153,6 +153,7 @@ extension Node {
             noteUnsolicited(from: endpoint, at: now)
         }
         if !reachability.isConfirmed { testReachabilitySoon(at: now) }
+        discoverWithNewcomer(at: now)
         notePathForPunching(number, at: now)
         sendDigest(to: number, at: now)
         noteRecent()

@@ -29,6 +29,8 @@ package enum NodeEvent: Equatable, Sendable {
     /// Nobody that a tunnel is kept with answers over UDP: TLS streams are tried. And: somebody does again.
     case udpSilent
     case udpAnswers
+    /// What stands between this host and others was found out, or nobody could tell.
+    case natDiscovered(NATReport)
     case circuitRefused(relay: String, target: String, reason: UInt8)
     /// Packets to a peer go through a relay, for no endpoint of its that was tried answers. Said once until one does.
     case punchFailed(peer: String, tried: [Endpoint], pair: NATPair)

@@ -124,6 +124,8 @@ extension Node {
         testReachabilitySoon(at: now)
         streams.networkChanged(at: now)
         reviewStreams(at: now)
+        abandonLifetime()
+        discoverSoon(at: now)
         for peer in peers.all where peer.hasSession || peer.isAnchor {
             if peer.hasSession {
                 let traffic = traffic(of: peer)

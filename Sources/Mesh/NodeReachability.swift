@@ -56,7 +56,7 @@ extension Node {
     /// Who may test an endpoint, strangers first, in an order of chance so that not always the same are asked.
     ///
     /// What comes from an address that we have sent to passes a NAT that filters by address: towards an endpoint that a NAT made
-    /// that proves nothing.
+    /// that proves nothing, unless the NAT is known not to filter.
     private mutating func helpers(for kind: OwnCandidate.Kind?, at now: Instant) -> [DialBackClient.Helper] {
         let others = peers.all.filter { $0.isMember && $0.hasSession && $0.paths.current != nil }
         let strangers = others.filter { isStranger($0, at: now) }
@@ -66,7 +66,7 @@ extension Node {
             .map { DialBackClient.Helper(peer: $0.number, dialler: nil, isStranger: false) }
         let outside = (strangers + named).shuffled(using: &random)
         if !outside.isEmpty { return outside }
-        guard kind != .reflexive else { return [] }
+        guard kind != .reflexive || discovery.report?.ipv4.filtering == .known(.endpointIndependent) else { return [] }
         return known.shuffled(using: &random)
     }
 
@@ -96,8 +96,13 @@ extension Node {
                     nonce: nonce, target: question.target, origin: question.origin, dialler: question.helper.dialler)
                 send(.extended(.reachability, message.encoded), to: question.helper.peer, at: now)
             case .done(let question, let result):
-                if reachability.finished(question, result, at: now) { settleReachability(at: now) }
-                deadlines.set(reachability.nextRound, for: .reachability)
+                switch question.purpose {
+                case .discovery(let test, let isIPv4): dialled(test, isIPv4: isIPv4, result.outcome, at: now)
+                case .lifetime: dialledForLifetime(result.outcome, at: now)
+                case .reachability:
+                    if reachability.finished(question, result, at: now) { settleReachability(at: now) }
+                    deadlines.set(reachability.nextRound, for: .reachability)
+                }
             }
         }
         deadlines.set(dialBacks.nextDeadline, for: .dialBacks)

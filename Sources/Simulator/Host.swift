@@ -51,6 +51,8 @@ package final class Host {
     /// Not of the mesh: relays must forward nothing of it.
     package var isOutsider = false
     var backlog: [Fabric.Arrival] = []
+    /// Sockets for probing: their numbers by their ports.
+    var probes: [UInt16: Int] = [:]
 
     init(name: String, index: Int, port: UInt16, node: Node, identity: NodeIdentity, disk: Disk) {
         self.name = name
@@ -76,5 +78,6 @@ package final class Host {
         nextSocketPort = nextSocketPort == 60_000 ? 30_000 : nextSocketPort + 1
     }
 
+    package var openProbeCount: Int { probes.count }
     package var events: [NodeEvent] { happenings.map(\.event) }
 }

@@ -267,6 +267,10 @@ package final class Simulation {
             return
         case .running: break
         }
+        if let number = host.probes[arrival.target.port] {
+            host.node.receiveProbe(arrival.bytes, from: arrival.source, on: number, at: now)
+            return settle(host)
+        }
         guard let source = host.source(of: arrival.source, to: arrival.target.port) else { return }
         digestState.add(
             now.nanoseconds, UInt64(arrival.host), UInt64(arrival.source.port), bytes: arrival.bytes)
@@ -323,10 +327,12 @@ package final class Simulation {
         carryOut(host.path.send(bytes, at: now), on: host, for: nil)
     }
 
-    private func emit(_ bytes: [UInt8], to destination: Destination, from host: Host, hops: UInt8 = 64) {
+    func emit(
+        _ bytes: [UInt8], to destination: Destination, from host: Host, port: UInt16? = nil, hops: UInt8 = 64
+    ) {
         if isRecording { datagrams.append(bytes) }
         var destination = destination
-        var port = host.port
+        var port = port ?? host.port
         if let link = destination.endpoint.link {
             guard let socket = host.sockets[link.number] else {
                 return send(bytes, along: StreamEnd(host: host.index, link: link.number))
@@ -338,14 +344,6 @@ package final class Simulation {
         fabric.send(
             bytes, from: Endpoint(address, port: port), to: destination.endpoint, outOf: interface,
             by: host.index, hops: Int(hops), at: now)
-    }
-
-    /// Sends from a port that nobody has sent to.
-    private func dialBack(_ bytes: [UInt8], to target: Endpoint, from host: Host) {
-        guard let (interface, address) = route(to: Destination(target), from: host) else { return }
-        let port = UInt16.random(in: 32_768...60_999, using: &random)
-        fabric.send(
-            bytes, from: Endpoint(address, port: port), to: target, outOf: interface, by: host.index, at: now)
     }
 
     /// The interface and address that a datagram leaves from: the wanted address's, else one in the target's own network,
@@ -392,6 +390,9 @@ package final class Simulation {
         case .sendBriefly(let bytes, let destination, let hops):
             let header = destination.circuit.map(RelayFrame.header) ?? []
             emit(header + bytes, to: destination, from: host, hops: hops)
+        case .openProbes(let sockets): openProbes(sockets, on: host)
+        case .probe(let bytes, let number, let target): probe(bytes, from: number, to: target, on: host)
+        case .closeProbes(let numbers): closeProbes(numbers, on: host)
         case .publish(let tables): host.path.tables = tables
         case .openStream(let link, let target): open(StreamEnd(host: host.index, link: link), to: target)
         case .closeLink(let link):

@@ -46,6 +46,38 @@ import Wire
         return status
     }
 
+    @Test func `a network check says what it means`() throws {
+        var ipv4 = Netcheck.Family(version: 4, udp: "works", kind: "NAT3 (port-restricted cone)")
+        ipv4.outside = [try address("198.51.100.7")]
+        ipv4.meaning = ["The NAT shows everybody the same address and port."]
+        let check = Netcheck(
+            families: [
+                ipv4, Netcheck.Family(version: 6, udp: "untested", kind: "not checked: this host has no address"),
+            ],
+            candidates: [
+                .init(endpoint: try endpoint("198.51.100.7:20007"), kind: "reflexive", standing: "refuted"),
+                .init(endpoint: try endpoint("192.168.1.2:20007"), kind: "private", standing: "untested"),
+            ], relays: [.init(name: "gateway", roundTripTime: .microseconds(12_345), isConnected: true)],
+            isReachable: false, isReachableLocally: true, duration: .milliseconds(2345))
+        #expect(
+            NetcheckText(style: plain).lines(check).joined(separator: "\n") == """
+                IPv4: NAT3 (port-restricted cone), seen as 198.51.100.7
+                  The NAT shows everybody the same address and port.
+                IPv6: not checked: this host has no address
+
+                Reached by others: on its own network only; this node can relay there
+                  ADDRESS             KNOWN BY         STRANGERS
+                  198.51.100.7:20007  what others see  do not get in
+                  192.168.1.2:20007   an interface     not tried
+
+                Relays:
+                  NAME         RTT  STATE
+                  gateway  12.3 ms  connected
+
+                checked in 2345 ms
+                """)
+    }
+
     @Test func `status shows everything that is known`() throws {
         #expect(
             StatusText(style: plain, now: now).lines(try fullStatus(), withCounters: true).joined(separator: "\n")

@@ -23,7 +23,7 @@ enum Samples {
 
     static let requests: [Request] = [
         .up(Request.Up()), .up(Request.Up(token: "km1-abc", name: "edge-1", advertise: [prefix, prefix("fd00::/48")])),
-        .down, .status, .peers, .ping(target: "edge-2", count: 5), .trace(target: "edge-2"),
+        .down, .status, .peers, .ping(target: "edge-2", count: 5), .trace(target: "edge-2"), .netcheck,
         .why(from: nil, to: "edge-2"), .why(from: "edge-3", to: "edge-2"), .relay(.drain), .relay(.status),
         .invite(Request.Invite()),
         .invite(
@@ -89,6 +89,30 @@ enum Samples {
         privateKey: "cHJpdmF0ZQ==", publicKey: "cHVibGlj", presharedKey: "cHNr", nodePublicKey: "bm9kZQ==",
         endpoint: "[2001:db8::1]:20007", allowedIPs: [prefix("10.128.0.0/9"), prefix("fd12:3456::/48")], mtuBytes: 1408)
 
+    static let netcheck: Netcheck = {
+        var ipv4 = Netcheck.Family(version: 4, udp: "works", kind: "NAT4 (symmetric)")
+        ipv4.outside = [address("198.51.100.7")]
+        ipv4.mapping = "endpointDependent"
+        ipv4.filtering = "addressAndPortDependent"
+        ipv4.hairpin = false
+        ipv4.ports = Netcheck.Ports(pattern: "sequential", stride: -2, lowest: 1024, highest: 1032, samples: 5)
+        ipv4.lifetimeAtLeast = .seconds(30)
+        ipv4.lifetimeBelow = .seconds(60)
+        ipv4.unknown = [Netcheck.Unknown(finding: "lifetime", reason: "it takes minutes")]
+        ipv4.meaning = ["A NAT is there."]
+        var block = ipv4
+        block.ports = Netcheck.Ports(pattern: "block", blockSize: 512, lowest: 1024, highest: 1400, samples: 5)
+        var netcheck = Netcheck(
+            families: [ipv4, block, Netcheck.Family(version: 6, udp: "untested", kind: "not checked")],
+            candidates: [.init(endpoint: endpoint("198.51.100.7:20007"), kind: "reflexive", standing: "refuted")],
+            relays: [
+                .init(name: "gateway", roundTripTime: .microseconds(12_345), isConnected: true),
+                .init(name: "far", roundTripTime: nil, isConnected: false),
+            ], isReachable: false, isReachableLocally: true, duration: .milliseconds(2345))
+        netcheck.warnings = [Notice("not everything was found out in time", nextStep: "ask again in a minute")]
+        return netcheck
+    }()
+
     static let pong: Pong = {
         var pong = Pong(sequence: 2, node: "edge-2", path: .direct)
         pong.address = address("10.130.7.1")
@@ -134,7 +158,11 @@ enum Samples {
         .pingSummary(
             PingSummary(
                 sent: 5, received: 4, minimum: .microseconds(400), mean: .microseconds(421), maximum: .milliseconds(2))),
-        .pingSummary(PingSummary(sent: 5, received: 0)),
+        .pingSummary(PingSummary(sent: 5, received: 0)), .netcheck(netcheck),
+        .netcheck(
+            Netcheck(
+                families: [], candidates: [], relays: [], isReachable: true, isReachableLocally: false, duration: .zero)
+        ),
         .invitation(invitation), .invitation(Invitation(token: "t", uses: 1, expiry: expiry, mayRelay: false)),
         .wireguardClient(client), .wireguardClients([]),
         .wireguardClients([

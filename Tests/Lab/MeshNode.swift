@@ -81,6 +81,9 @@ package final class MeshNode {
         }
     }
 
+    /// What the agent finds out about the network around its host; takes seconds.
+    package func netcheck() throws(LabError) -> Netcheck { try parsed(meshctl("netcheck", "--json")) }
+
     /// The process of the agent.
     package func processID() throws(LabError) -> Int32 {
         let text = try meshctl("version", "--json")

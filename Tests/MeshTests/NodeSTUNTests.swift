@@ -46,11 +46,12 @@ import Wire
 
     @Test func `a node tells anybody the address it asks from`() throws {
         let mesh = mesh()
+        let before = try #require(mesh.hosts["hub"]).node.counters.stunAnswered
         let answer = try #require(answers(mesh, to: request().encoded, from: stranger).first)
         let message = try STUNMessage(parsing: answer)
         #expect(message.mappedEndpoint == stranger)
         #expect(message.attributes.contains(.responseOrigin(hub)))
-        #expect(mesh.hosts["hub"]?.node.counters.stunAnswered == 1)
+        #expect(mesh.hosts["hub"]?.node.counters.stunAnswered == before + 1)
     }
 
     @Test func `a node that serves members alone answers no stranger`() {

@@ -50,7 +50,8 @@ private final class Office {
     }
 
     private static func relay(
-        _ name: String, _ address: String, _ identity: NodeIdentity, _ restored: Node.Restored, in simulation: Simulation
+        _ name: String, _ address: String, _ identity: NodeIdentity, _ restored: Node.Restored,
+        in simulation: Simulation
     ) -> Host {
         var configuration = NodeConfiguration()
         configuration.advertised = [Endpoint(IPAddress(address)!, port: 20_007)]

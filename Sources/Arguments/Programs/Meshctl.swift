@@ -12,8 +12,8 @@ extension Programs {
                 Option("socket", "talk to the agent that listens here", takes: "PATH", as: .file),
             ],
             commands: [
-                up, down, status, peers, ping, trace, why, relay, invite, wireguard, config, reload, versions,
-                completion, man,
+                up, down, status, peers, ping, netcheck, trace, why, relay, invite, wireguard, config, reload,
+                versions, completion, man,
             ],
             examples: [
                 Command.Example("meshctl up", "create a mesh on the first host"),
@@ -88,6 +88,14 @@ extension Programs {
         "ping", "measure the way to a node, and show the path taken",
         arguments: [Argument("NODE", "a node's name, or an address inside its prefixes")],
         options: [Option("count", short: "n", "send this many probes (default 5)", takes: "N", as: .number(1...1000))])
+
+    private static let netcheck = Command(
+        "netcheck", "find out what NATs and firewalls stand in the way",
+        discussion: [
+            "Asks other nodes, and STUN servers where the configuration names some, what they see of this host, and has "
+                + "them try to reach it. Shows the kind of NAT and what follows from it, at which addresses strangers get "
+                + "in, and how far the relays are. Takes a few seconds. Fails where UDP is blocked."
+        ])
 
     private static let trace = Command(
         "trace", "show the hops on the way to a node, each measured",

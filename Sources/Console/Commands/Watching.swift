@@ -35,6 +35,14 @@ extension Meshctl {
         }
     }
 
+    /// UDP that is blocked everywhere counts as a failure.
+    func netcheck() throws(Failure) -> Int32 {
+        let check = try ask(.netcheck) { if case .netcheck(let check) = $0 { check } else { nil } }
+        output.show(check.json, NetcheckText(style: output.style).lines(check))
+        let udp = check.families.map(\.udp)
+        return udp.contains("blocked") && !udp.contains("works") ? Failure.Code.failed.exitCode : 0
+    }
+
     /// A hop that does not answer makes it a failure.
     func trace() throws(Failure) -> Int32 {
         let request = Request.trace(target: invocation.argument("NODE") ?? "")
