@@ -95,6 +95,7 @@ let shell: [Target] = [
 let programs: [Target] = [
     program("meshd", ["Agent", "Arguments", "Configuration", "Linux"]),
     program("meshctl", ["Console"]),
+    program("meshsim", ["Arguments", "SansIO", "Simulator"]),
     .executableTarget(
         name: "bench-handshake", dependencies: ["Noise", "Crypto", "SansIO", "Wire"],
         path: "Benchmarks/Handshake", swiftSettings: settings),
@@ -131,7 +132,7 @@ let testTargets: [Target] = [
     tests(
         "Mesh",
         ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "STUN", "Simulator", "Traversal"]),
-    tests("Simulator", ["Simulator", "Mesh", "SansIO", "Traversal", "Wire"]),
+    tests("Simulator", ["Simulator", "Crypto", "Identity", "Mesh", "SansIO", "Traversal", "Wire"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Arguments", ["Arguments", "SansIO"]),

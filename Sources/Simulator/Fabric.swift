@@ -258,6 +258,8 @@ package struct Fabric: Sendable {
     }
 
     package func host(of interface: InterfaceID) -> Int { interfaces[interface.index].host }
+    package func isTranslating(_ gateway: GatewayID) -> Bool { gateways[gateway.index].nat != nil }
+    package func isOnInternet(_ gateway: GatewayID) -> Bool { gateways[gateway.index].outside == Self.internet }
     package func address(of gateway: GatewayID) -> IPAddress { gateways[gateway.index].address }
     package func mappingCount(of gateway: GatewayID) -> Int { gateways[gateway.index].nat?.mappingCount ?? 0 }
 

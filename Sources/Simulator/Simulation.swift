@@ -24,7 +24,9 @@ package final class Simulation {
     private static let settlingLimit = 64
 
     package let seed: UInt64
-    package private(set) var now = Instant.zero + .seconds(100)
+    /// When runs begin.
+    package static let start = Instant.zero + .seconds(100)
+    package private(set) var now = Simulation.start
     package var fabric: Fabric
     package private(set) var hosts: [Host] = []
     package private(set) var flows: [Flow] = []

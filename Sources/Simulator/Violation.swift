@@ -1,4 +1,6 @@
+import Mesh
 package import SansIO
+package import Traversal
 
 /// Something that must never happen, and did.
 package struct Violation: Equatable, Sendable, CustomStringConvertible {
@@ -38,5 +40,45 @@ extension Simulation {
         for index in [host.index, other] where denied[index] != nil {
             report(.deliveredToDenied, "\(hosts[other].name) to \(host.name), though \(hosts[index].name) was denied")
         }
+    }
+
+    /// Finds peers whose path changed oftener than `limitPerMinute` in any minute since a moment. The most changes in a minute.
+    package func checkOscillation(since start: Instant, limitPerMinute: Int) -> Int {
+        var most = 0
+        for host in hosts {
+            for (peer, changes) in host.pathChanges(since: start) {
+                let busiest = changes.map { first in
+                    changes.count { (first...first + .seconds(60)).contains($0) }
+                }
+                most = max(most, busiest.max() ?? 0)
+                if busiest.max() ?? 0 > limitPerMinute {
+                    report(.oscillation, "\(host.name) to \(peer): \(busiest.max() ?? 0) times in a minute")
+                }
+            }
+        }
+        return most
+    }
+
+    /// The path that one host's packets to another take; `nil` while there is none.
+    package func path(from host: Host, to other: Host) -> Path? {
+        host.node.peerStatuses.first { $0.name == other.name }?.path
+    }
+
+    /// The relay that they pass through, if any.
+    package func relay(from host: Host, to other: Host) -> String? {
+        host.node.peerStatuses.first { $0.name == other.name }?.relay
+    }
+}
+
+extension Host {
+    /// When the path to each peer changed, ordered by name.
+    package func pathChanges(since start: Instant) -> [(peer: String, changes: [Instant])] {
+        var changes: [String: [Instant]] = [:]
+        for happening in happenings where happening.at >= start {
+            if case .pathChanged(let peer, _, _, _) = happening.event {
+                changes[peer, default: []].append(happening.at)
+            }
+        }
+        return changes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 }
