@@ -69,17 +69,19 @@ extension Node {
         let hints = Set(number.flatMap { peers[$0]?.nodeID }.flatMap { directory.record(of: $0)?.relays } ?? [])
         let usable = peers.all.filter { peer in
             peer.number != number && peer.isMember && peer.hasSession && peer.paths.current?.isDirect == true
-                && peer.relayLoad < .max && !peer.isLeavingRelay && canRelay(peer.number)
+                && !peer.isLeavingRelay && canRelay(peer.number)
         }
-        func rank(_ peer: Peer) -> (Int, Int, Double, Int) {
+        func rank(_ peer: Peer) -> (trouble: Int, preference: Int, delay: Double, number: Int) {
             let preference = configuration.preferredRelays.firstIndex(of: peer.name) ?? Int.max
             let roundTrip = peer.paths.current.flatMap { peer.paths.statistics(of: $0)?.roundTripTime }
             let isHinted = peer.nodeID.map { hints.contains($0.bytes.leadingUInt64) } ?? false
             let delay =
                 (roundTrip?.seconds ?? 1) * (1 + Double(peer.relayLoad) / 255) + (isHinted || hints.isEmpty ? 0 : 0.05)
-            return (preference, peer.paths.isInDoubt ? 1 : 0, delay, peer.number)
+            // What a pong said of its load may be out of date: its record says that it relays.
+            let trouble = (peer.paths.isInDoubt ? 1 : 0) + (peer.relayLoad == .max ? 1 : 0)
+            return (trouble, preference, delay, peer.number)
         }
-        return usable.map(rank).sorted(by: <).map(\.3)
+        return usable.map(rank).sorted(by: <).map(\.number)
     }
 
     func canRelay(_ number: Int) -> Bool {

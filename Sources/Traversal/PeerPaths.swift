@@ -11,7 +11,7 @@ package import Wire
 ///               comparison of all paths ──▶ move to a better one, once
 /// ```
 /// - Whatever works first is used: a session may begin on a relay. A straight path that a ping has proven replaces it.
-/// - While packets flow, the primary and the standby are pinged every second; others seldom; with no packets, nothing.
+/// - While packets flow, the primary and the standby are pinged about every second; others seldom; with no packets, nothing.
 /// - *Doubt* (`PeerPathsDoubt`) begins when packets have gone out and nothing has come back for `PathMeasure.patience`, when two
 ///   pings in a row are late, or when the peer says that it is in doubt.
 /// - A better path (`PeerPathsChoice`) is taken when three samples in a row say so, and two paths are not swapped again soon.

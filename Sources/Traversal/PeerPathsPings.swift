@@ -8,7 +8,7 @@ extension PeerPaths {
         .milliseconds(200), .milliseconds(300), .milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(30),
     ]
     /// Between two pings along the path in use and its standby, while packets flow.
-    package static let activeInterval: Duration = .seconds(1)
+    package static let activeInterval: Duration = .milliseconds(700)
     /// The same for `vigilance` after a ping was lost or the delay grew: it shows soon what has become of the path.
     package static let vigilantInterval: Duration = .milliseconds(250)
     package static let vigilance: Duration = .seconds(12)

@@ -236,7 +236,7 @@ struct PathScript {
         script.run(for: .seconds(10))
         let before = script.pings.count
         script.run(for: .seconds(10))
-        #expect((18...24).contains(script.pings.count - before))
+        #expect((24...32).contains(script.pings.count - before))
         script.hasTraffic = false
         script.run(for: .seconds(70))
         let idle = script.pings.count
