@@ -2,6 +2,7 @@ import Mesh
 import SansIO
 import Simulator
 import Traversal
+import Wire
 
 /// A few hosts by name on one internet, 10 ms apart where nothing else is said.
 final class Town {
@@ -36,6 +37,8 @@ final class Town {
     /// The last NAT or firewall that was made.
     var lastGateway: Fabric.GatewayID? { settlement.gateways.last }
     func takeAddress() -> [Place] { settlement.settle(.open, in: &simulation.fabric) }
+
+    func spareAddress() -> IPAddress { settlement.takeAddress() }
 
     func run(_ duration: Duration) { simulation.run(for: duration) }
 
