@@ -89,7 +89,8 @@ extension Setting {
                 + " no_proxy in the environment of meshd say."),
         Setting(
             "stream.sni", \.stream.sni, .serverName, .live,
-            "Host name that TLS streams of this node show to the network; it means nothing to the relay. Default: none."),
+            "Host name that TLS streams of this node show to the network; it means nothing to the relay. Default: none."
+        ),
         Setting(
             "certificate.lifetime", \.certificate.lifetime, .duration(.seconds(86_400)...(.seconds(3650 * 86_400))),
             .live,
