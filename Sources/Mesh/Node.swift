@@ -224,6 +224,8 @@ package struct Node {
     var memberAddresses: (addresses: Set<IPAddress>, madeAt: Instant)?
     var recentPeers: [RecentPeer]
     var lastDigest: Instant
+    /// When a sleep was last noticed: what waited for us meanwhile comes in many batches before any timer is served.
+    var wokenAt: Instant?
     var renewalAskedAt: Instant?
     var inquiries: [UInt64: PendingInquiry] = [:]
 

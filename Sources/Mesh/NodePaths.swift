@@ -142,7 +142,10 @@ extension Node {
 
     /// A deadline was missed by far: the host slept, and everything may be different.
     mutating func noticeSleep(at now: Instant) {
-        guard let due = deadlines.earliest, due + Self.sleepThreshold < now else { return }
+        guard let due = deadlines.earliest, due + Self.sleepThreshold < now,
+            wokenAt.map({ now - $0 >= Self.sleepThreshold }) ?? true
+        else { return }
+        wokenAt = now
         networkChanged(at: now)
     }
 }
