@@ -59,11 +59,15 @@ extension Node {
         if configuration.local.contains(first.endpoint) { return .none }
         if let comparison = nat.comparison, comparison.first != comparison.second { return .symmetric }
         if seen.count > 1 { return seen.allSatisfy { $0.endpoint == first.endpoint } ? .cone : .symmetric }
-        return nat.comparison == nil ? .unknown : .cone
+        if nat.comparison != nil { return .cone }
+        return natReport?.ipv4.mapping.value.map { $0.isStable ? .cone : .symmetric } ?? .unknown
     }
 
     /// How our NAT chooses ports.
-    package var ownAllocation: PortAllocation { .any }
+    package var ownAllocation: PortAllocation {
+        guard let ports = natReport?.ipv4.ports.value else { return .any }
+        return PortAllocation(ports, newest: nat.comparison?.second.port)
+    }
 
     /// What was known of our NAT was known of another network.
     mutating func forgetNAT() {
@@ -75,7 +79,9 @@ extension Node {
 
     /// Where one member only sees us, it has a look with its second port too.
     private mutating func askForSecondPort(at now: Instant) {
-        if let comparison = nat.comparison, now - comparison.at < Self.comparisonTime { return }
+        // Where ports come in a row, the last one is worth knowing.
+        let time = if case .sequential = ownAllocation { Self.freshMappingTime } else { Self.comparisonTime }
+        if let comparison = nat.comparison, now - comparison.at < time { return }
         guard nat.comparison != nil || ownNAT == .unknown,
             nat.asked.map({ now - $0.at >= Self.questionInterval }) ?? true,
             let observer = relayCandidates().first(where: { peers[$0]?.paths.current?.ipv4Endpoint != nil })

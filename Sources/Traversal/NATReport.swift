@@ -65,6 +65,16 @@ package struct NATPorts: Equatable, Sendable {
     package var sampleCount: Int
     /// Mappings of one host at different outside addresses.
     package var usesSeveralAddresses: Bool
+
+    package init(
+        pattern: Pattern, lowest: UInt16, highest: UInt16, sampleCount: Int, usesSeveralAddresses: Bool = false
+    ) {
+        self.pattern = pattern
+        self.lowest = lowest
+        self.highest = highest
+        self.sampleCount = sampleCount
+        self.usesSeveralAddresses = usesSeveralAddresses
+    }
 }
 
 /// How long a NAT keeps a mapping that is silent.

@@ -20,6 +20,28 @@ package enum PortAllocation: Equatable, Sendable {
     /// The next mapping gets a port a little beyond the last one's.
     case sequential(last: UInt16, stride: Int8)
 
+    /// Blocks that are larger are no help.
+    static let blockLimit = 4096
+
+    /// What samples of a NAT's ports tell of the next ones; `newest`: the port of its last mapping, if it is known.
+    package init(_ ports: NATPorts, newest: UInt16?) {
+        self = .any
+        guard !ports.usesSeveralAddresses else { return }
+        switch ports.pattern {
+        case .preserved, .random: break
+        case .sequential(let steps):
+            guard let stride = Int8(exactly: steps), stride != 0 else { return }
+            self = .sequential(last: newest ?? (stride > 0 ? ports.highest : ports.lowest), stride: stride)
+        case .block(let size):
+            guard (1...Self.blockLimit).contains(size) else { return }
+            // Wherever the block lies, it has all that was seen in it.
+            let range = Self.wholeRange
+            let first = max(range.lowerBound, UInt16(clamping: Int(ports.highest) - size + 1))
+            let last = min(range.upperBound, UInt16(clamping: Int(ports.lowest) + size - 1))
+            if first <= last { self = .block(first...last) }
+        }
+    }
+
     /// What any NAT may choose from.
     package static let wholeRange: ClosedRange<UInt16> = 1024...65535
 

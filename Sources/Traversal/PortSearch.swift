@@ -16,7 +16,7 @@ package import SansIO
 ///       │ ── found ─────────────────────────────────────────────▶ │
 ///
 /// With 256 sockets among 64,512 ports 1158 probes, 5.8 s, find one in 99 of 100 runs, and 1737, 8.7 s, in 999 of 1000.
-/// Where the NAT takes ports from a block or in a row 64 sockets and a second or two do.
+/// Where the NAT takes ports from a block 64 sockets and a second or two do, where it takes them in a row a second.
 ///
 /// Polite by construction, whatever the other side asks for: at most `socketLimit` sockets, `probeRate` probes a second,
 /// `probeLimit` in all, `searchTime`. Both sides count on their own. Who may search with whom and how often is `SearchBudget`'s.
@@ -182,7 +182,10 @@ package struct PortSearch: Sendable {
 
     // MARK: steps
 
-    private var wantedSockets: Int { allocation == .any ? Self.socketLimit : Self.fewSockets }
+    private var wantedSockets: Int {
+        // Where ports come in a row, others may have taken some meanwhile: the more are ours, the surer one is within reach.
+        if case .block = allocation { Self.fewSockets } else { Self.socketLimit }
+    }
 
     private mutating func beginIfAgreed(at now: Instant) -> [Action] {
         guard case .agreeing(true, true) = phase else { return [] }
