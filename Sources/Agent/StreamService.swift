@@ -19,8 +19,9 @@ final class StreamService {
     private(set) var port: UInt16
     private var refusal: SystemError?
     private var settings: StreamSettings
-    /// Streams that are being opened.
+    /// Streams of ours that are being opened, and those that stand.
     private var opening: [UInt32: Endpoint] = [:]
+    private var standing: [UInt32: Endpoint] = [:]
     /// Why the last stream that was tried does not stand.
     private var lastFailure: (remote: Endpoint, reason: StreamEnd)?
     private let environment = ProxyEnvironment.current
@@ -81,6 +82,7 @@ final class StreamService {
 
     func close(_ link: UInt32) {
         opening[link] = nil
+        standing[link] = nil
         streams.perform(.close(link: link))
     }
 
@@ -102,6 +104,9 @@ final class StreamService {
             case .closed(let link, let reason):
                 threads.remove(link: link)
                 if let remote = opening.removeValue(forKey: link) { failed(remote, reason) }
+                if let remote = standing.removeValue(forKey: link) {
+                    log.info("stream ended", ["relay": "\(remote)", "reason": "\(reason)"])
+                }
                 node.linkClosed(link, at: now)
             case .listening(let port):
                 self.port = port
@@ -122,6 +127,7 @@ final class StreamService {
     ) {
         guard let remote = opening.removeValue(forKey: link), attach(link, outlet, to: threads) else { return }
         lastFailure = nil
+        standing[link] = remote
         log.info("stream opened", ["relay": "\(remote)", "proxy": settings.proxy?.name ?? "none"])
         node.linkOpened(Link(number: link, kind: .stream, remote: remote), at: now)
     }

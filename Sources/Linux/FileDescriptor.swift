@@ -55,6 +55,18 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Reads to the beginning of `buffer`, as much as it holds; nothing is cleared or moved, so a buffer may serve for long.
+    package borrowing func read(toStartOf buffer: inout [UInt8]) throws(SystemError) -> Transfer {
+        let count = unsafe Glibc.read(number, &buffer, buffer.count)
+        if count > 0 { return .bytes(count) }
+        if count == 0 { return .end }
+        switch errno {
+        case EAGAIN, EINTR: return .wouldBlock
+        case ECONNRESET: return .end
+        default: throw SystemError("read", code: errno)
+        }
+    }
+
     /// Writes some of `bytes` to a socket, without SIGPIPE.
     package borrowing func send(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Transfer {
         let number = number

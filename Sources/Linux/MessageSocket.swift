@@ -1,6 +1,3 @@
-import CLinux
-import Glibc
-
 /// One end of a `FileDescriptor.datagramPair`, for whoever serves the other side of a link.
 package final class MessageSocket: Sendable {
     /// For `EventLoop.watch`.
@@ -17,13 +14,6 @@ package final class MessageSocket: Sendable {
 
     /// Writes the next message to the beginning of `buffer`, whose size is the longest that is taken whole.
     package func receive(into buffer: inout [UInt8]) throws(SystemError) -> FileDescriptor.Transfer {
-        let count = unsafe read(descriptor.number, &buffer, buffer.count)
-        if count > 0 { return .bytes(count) }
-        if count == 0 { return .end }
-        switch errno {
-        case EAGAIN, EINTR: return .wouldBlock
-        case ECONNRESET: return .end
-        default: throw SystemError("read", code: errno)
-        }
+        try descriptor.read(toStartOf: &buffer)
     }
 }

@@ -24,8 +24,8 @@ final class Stream {
     /// Buffers that all streams of a thread use in turn.
     final class Workspace {
         fileprivate var message = [UInt8](repeating: 0, count: StreamFrame.datagramLimit + 1)
-        fileprivate var received: [UInt8] = []
-        fileprivate var plain: [UInt8] = []
+        fileprivate var received = [UInt8](repeating: 0, count: readBytes)
+        fileprivate var plain = [UInt8](repeating: 0, count: TLSSession.recordLimit)
     }
 
     /// Turns that one side has at a time, so that no stream starves the others.
@@ -211,10 +211,9 @@ final class Stream {
 
     private func readSocket() throws(StreamEnd) {
         for _ in 0..<Self.budget {
-            workspace.received.removeAll(keepingCapacity: true)
             let transfer: FileDescriptor.Transfer
             do {
-                transfer = try socket.descriptor.read(into: &workspace.received, limit: Self.readBytes)
+                transfer = try socket.descriptor.read(toStartOf: &workspace.received)
             } catch {
                 throw .broken(error)
             }
@@ -222,7 +221,7 @@ final class Stream {
             case .wouldBlock: return
             case .end: throw .closedByPeer
             case .bytes(let count):
-                try take(workspace.received[...])
+                try take(workspace.received[..<count])
                 if count < Self.readBytes { return }
             }
         }
@@ -268,11 +267,10 @@ final class Stream {
 
     private func readPlain() throws(StreamEnd) {
         while true {
-            workspace.plain.removeAll(keepingCapacity: true)
             let count: Int
-            do { count = try session.read(into: &workspace.plain) } catch { throw .tls(error) }
+            do { count = try session.read(toStartOf: &workspace.plain) } catch { throw .tls(error) }
             guard count > 0 else { break }
-            reader.append(workspace.plain[...])
+            reader.append(workspace.plain[..<count])
             try deliver()
             if inside == nil, reader.waitingBytes > StreamFrame.datagramLimit { return }
         }

@@ -54,16 +54,13 @@ import Wire
         isEstablished = true
     }
 
-    /// Appends plain bytes to `buffer` and returns how many; 0 when more must be received first. Precondition: established.
-    package func read(into buffer: inout [UInt8]) throws(TLSError) -> Int {
-        precondition(isEstablished)
+    /// Writes plain bytes to the beginning of `buffer` and returns how many; 0 when more must be received first.
+    ///
+    /// Precondition: established, and `buffer` has room for a record.
+    package func read(toStartOf buffer: inout [UInt8]) throws(TLSError) -> Int {
+        precondition(isEstablished && buffer.count >= Self.recordLimit)
         ERR_clear_error()
-        let before = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: Self.recordLimit))
-        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-            unsafe SSL_read(session, bytes.baseAddress! + before, Int32(Self.recordLimit))
-        }
-        buffer.removeLast(Self.recordLimit - max(0, Int(count)))
+        let count = unsafe SSL_read(session, &buffer, Int32(Self.recordLimit))
         if count > 0 { return Int(count) }
         try checkWaits(count)
         return 0

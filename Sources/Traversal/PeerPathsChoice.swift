@@ -113,8 +113,7 @@ extension PeerPaths {
             }
             return changed
         }
-        let isStraighter =
-            path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && own.relay?.isStream == true
+        let isStraighter = path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && !current.isDirect
         if isStraighter, isWelcome(answered, insteadOf: own, at: now) {
             return use(path, because: .provenDirect, at: now)
         }

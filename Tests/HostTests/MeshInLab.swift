@@ -29,12 +29,19 @@ extension Lab {
 
     /// Two nodes with so much between them, and relays, all in one mesh.
     static func withDuo(_ layout: Duo.Layout, relays: Int = 1, _ body: (Lab, Duo) throws -> Void) throws {
+        try withSites(layout, relays: relays) { lab, duo in
+            try duo.join()
+            try body(lab, duo)
+        }
+    }
+
+    /// As `withDuo`, before anybody has joined.
+    static func withSites(_ layout: Duo.Layout, relays: Int = 1, _ body: (Lab, Duo) throws -> Void) throws {
         try Lab.with("host") { lab in
             let duo = try Duo(
                 in: lab, files: MeshNode.builtFiles(for: lab.run), layout,
                 relayDelays: Array(repeating: Duo.delay, count: relays))
             try tellingLogs(of: [duo.left.node, duo.right.node] + duo.relays.map(\.node)) {
-                try duo.join()
                 try body(lab, duo)
             }
         }

@@ -151,10 +151,11 @@ private final class Office {
     @Test func `the death of one relay leaves the other stream, and a third is found`() throws {
         let office = try Office(relayCount: 3)
         office.simulation.run(for: .seconds(20))
-        #expect(office.isOnStream("relay1") && office.isOnStream("relay2") && !office.isOnStream("relay3"))
+        let first = ["relay1", "relay2", "relay3"].filter(office.isOnStream)
+        #expect(first.count == 2 && first.contains("relay1"))
         office.simulation.kill(office.relays[0])
         office.simulation.run(for: .seconds(20))
-        #expect(office.isOnStream("relay2") && office.isOnStream("relay3"))
+        #expect(["relay2", "relay3"].filter(office.isOnStream).count == 2)
     }
 
     @Test func `a stream along which nothing authentic comes is closed`() throws {

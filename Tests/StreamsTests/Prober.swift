@@ -63,7 +63,12 @@ final class TLSProber {
     func readToEnd() throws -> [UInt8] {
         session.receive(try prober.readToEnd()[...])
         var plain: [UInt8] = []
-        while try session.read(into: &plain) > 0 {}
+        var piece = [UInt8](repeating: 0, count: TLSSession.recordLimit)
+        while true {
+            let count = try session.read(toStartOf: &piece)
+            if count == 0 { break }
+            plain += piece[..<count]
+        }
         return plain
     }
 }
