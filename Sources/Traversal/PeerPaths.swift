@@ -109,6 +109,8 @@ package struct PeerPaths: Sendable {
     package static let quietTime: Duration = .seconds(60)
     package static let roamingInterval: Duration = .seconds(1)
     static let outstandingLimit = 256
+    /// Between two advances at least.
+    static let shortestPause: Duration = .milliseconds(2)
 
     /// Whether the peer answers pings, so that its path can be checked.
     let answersPings: Bool
@@ -126,6 +128,7 @@ package struct PeerPaths: Sendable {
     var outstanding: [OutstandingPing] = []
     var probeRound = 0
     var nextProbe: Instant?
+    var advancedAt: Instant?
     /// Pings come faster until then, for one was lost.
     var vigilantUntil: Instant?
     /// The ping that was sent because of a silence, and the silence.
@@ -170,7 +173,9 @@ package struct PeerPaths: Sendable {
     /// When `advance(to:using:)` next has work to do.
     package var nextDeadline: Instant? {
         let pings = doubt == nil ? known.compactMap { nextPing(of: $0) }.min() : nil
-        return [pings, nextProbe, suspicionDeadline, doubt?.deadline, comparison?.deadline].compactMap { $0 }.min()
+        let next = [pings, nextProbe, suspicionDeadline, doubt?.deadline, comparison?.deadline].compactMap { $0 }.min()
+        // What cannot be done now, for too many pings are under way, must not keep the caller from everything else.
+        return next.map { max($0, (advancedAt ?? .zero) + Self.shortestPause) }
     }
 
     // MARK: what comes in
@@ -270,6 +275,7 @@ package struct PeerPaths: Sendable {
     package mutating func advance(
         to now: Instant, using random: inout some RandomNumberGenerator
     ) -> [Action] {
+        advancedAt = now
         updateLevel(at: now)
         var actions = expirePings(at: now)
         if doubt == nil { actions += suspect(at: now, using: &random) }
