@@ -112,7 +112,8 @@ package struct PortSearch: Sendable {
 
     package var nextDeadline: Instant? {
         switch phase {
-        case .agreeing: min(endsAt, repeatAt ?? endsAt)
+        // An offer that was accepted is not repeated.
+        case .agreeing(let isAccepted, _): isAccepted ? endsAt : min(endsAt, repeatAt ?? endsAt)
         case .waitingForGo, .listening: endsAt
         case .opening(let next), .open(let next), .probing(_, let next): min(next, endsAt)
         case .ended: nil
