@@ -210,13 +210,15 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
         }
     }
 
-    /// Returns whether there were any.
+    /// Returns whether there were any. Those that are due again at once wait for the next turn, so that descriptors have theirs.
     private func runDueTimers() -> Bool {
         let now = SystemClock.now
+        var remaining = state.withLock { $0.deadlines.count }
         var hasFired = false
-        while let handler = state.withLock({ state in
-            state.deadlines.popExpired(at: now).map { state.timers[$0] }
-        }) {
+        while remaining > 0,
+            let handler = state.withLock({ state in state.deadlines.popExpired(at: now).map { state.timers[$0] } })
+        {
+            remaining -= 1
             hasFired = true
             handler?()
         }

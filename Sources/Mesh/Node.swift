@@ -298,7 +298,10 @@ package struct Node {
 
     package mutating func advance(to now: Instant) {
         noticeSleep(at: now)
-        while let key = deadlines.popExpired(at: now) {
+        // So many as there are: one that stays in the past must not keep what comes in waiting.
+        var remaining = deadlines.count
+        while remaining > 0, let key = deadlines.popExpired(at: now) {
+            remaining -= 1
             switch key {
             case .tunnel(let number): drive(number, at: now) { $0.advance(to: now) }
             case .paths(let number): advancePaths(of: number, at: now)

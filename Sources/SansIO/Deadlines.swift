@@ -17,6 +17,7 @@ package struct Deadlines<Key: Hashable & Sendable>: Sendable {
     package init() {}
 
     package var isEmpty: Bool { heap.isEmpty }
+    package var count: Int { heap.count }
     package var earliest: Instant? { heap.first?.deadline }
 
     package func deadline(of key: Key) -> Instant? {

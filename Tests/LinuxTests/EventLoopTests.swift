@@ -48,6 +48,11 @@ private final class Tally: Sendable {
     let count = Atomic(0)
 }
 
+/// For a timer that sets itself.
+private final class OwnTimer: Sendable {
+    let timer = Mutex<EventLoop.Timer?>(nil)
+}
+
 /// The two ends of a connection.
 private final class SocketPair: Sendable {
     let listener: UnixSocketListener
@@ -103,6 +108,28 @@ struct EventLoopTests {
         #expect(await recorder.notes(atLeast: 3).last == "early")
         loop.set(late, to: now)
         #expect(await recorder.notes(atLeast: 4).last == "late")
+        loop.stop()
+        loop.join()
+    }
+
+    @Test func `a timer that is due again at once leaves descriptors their turn`() async throws {
+        let loop = try EventLoop(name: "test")
+        let recorder = Recorder(on: loop)
+        let wakeUp = try WakeUp()
+        let (fired, own) = (Tally(), OwnTimer())
+        _ = try loop.watch(wakeUp.descriptor, for: .readable) { _ in
+            wakeUp.clear()
+            recorder.assumeIsolated { $0.note("descriptor") }
+        }
+        let timer = loop.makeTimer {
+            let count = fired.count.add(1, ordering: .relaxed).newValue
+            if count == 1 { wakeUp.signal() }
+            if count == 10_000 { recorder.assumeIsolated { $0.note("timer alone") } }
+            if count < 10_000, let timer = own.timer.withLock({ $0 }) { loop.set(timer, to: .zero) }
+        }
+        own.timer.withLock { $0 = timer }
+        loop.set(timer, to: .zero)
+        #expect(await recorder.notes(atLeast: 1).first == "descriptor")
         loop.stop()
         loop.join()
     }
