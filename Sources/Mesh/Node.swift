@@ -136,7 +136,7 @@ package struct Node {
         case search
         case greeting(Int)
         case unverified(Int)
-        /// A drain ends.
+        /// A drain ends, or those that have not left are told again.
         case drain
         /// Circuits of relays that leave may have been left.
         case release
@@ -308,7 +308,7 @@ package struct Node {
             case .punch(let number): advancePunch(number, at: now)
             case .search: advanceSearch(to: now)
             case .greeting(let number): greet(number, at: now)
-            case .drain: stopRelaying(at: now)
+            case .drain: advanceDrain(to: now)
             case .release: releaseCircuits(at: now)
             case .anchors: chooseAnchors(at: now)
             case .unverified(let number):

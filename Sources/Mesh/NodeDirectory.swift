@@ -178,6 +178,8 @@ extension Node {
         let isNew = peers.number(ofNode: record.nodeID) == nil
         guard let peer = peerNumber(for: record, at: now) else { return }
         become(record, peer, at: now)
+        // Later than any word that it drains, which took the ability from its record.
+        if record.canRelay || record.canRelayLocally { peers[peer]?.isLeavingRelay = false }
         if isNew { events(.learned(node: peers[peer]?.name ?? "")) }
         flood(encoded, except: [number, peer], at: now)
         if record.canRelay || peers[peer]?.isAnchor == true { chooseAnchorsSoon(at: now) }

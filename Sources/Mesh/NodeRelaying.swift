@@ -46,6 +46,8 @@ extension Node {
     package static let leavingDrainTime: Duration = .seconds(3)
     /// From the last packet along a circuit that was left until the relay hears that no more will come.
     private static let releaseTime: Duration = .milliseconds(300)
+    /// Words get lost: who has not left a relay that drains is told so again.
+    private static let drainWordInterval: Duration = .milliseconds(500)
 
     package var relayStatus: RelayStatus {
         let state: RelayStatus.State =
@@ -77,13 +79,12 @@ extension Node {
             let wasDraining = relay.mode != .off && relay.mode != .on
             relay.mode = .on
             deadlines.remove(.drain)
-            if wasDraining { tellEnds(.resumed, at: now) }
+            if wasDraining { tell(.resumed, to: relay.peers, at: now) }
         case .off: stopRelaying(at: now)
         case .drain(let time):
             guard relay.mode != .off else { return }
             relay.mode = .draining(until: now + time)
-            deadlines.set(now + time, for: .drain)
-            tellEnds(.draining(deadline: time), at: now)
+            advanceDrain(to: now)
             endDrainIfDone(at: now)
         }
         refreshRecord(at: now)
@@ -96,8 +97,15 @@ extension Node {
         return isDraining
     }
 
-    /// The deadline of a drain has come.
-    mutating func stopRelaying(at now: Instant) {
+    /// Tells those that have not left yet; at the deadline what is left ends.
+    mutating func advanceDrain(to now: Instant) {
+        guard case .draining(let deadline) = relay.mode else { return }
+        guard now < deadline else { return stopRelaying(at: now) }
+        tell(.draining(deadline: deadline - now), to: relay.remainingPeers, at: now)
+        deadlines.set(min(deadline, now + Self.drainWordInterval), for: .drain)
+    }
+
+    private mutating func stopRelaying(at now: Instant) {
         relay.mode = .off
         deadlines.remove(.drain)
         for circuit in relay.all {
@@ -116,8 +124,8 @@ extension Node {
         deadlines.remove(.drain)
     }
 
-    private mutating func tellEnds(_ message: RelayingMessage, at now: Instant) {
-        for peer in relay.peers { send(.extended(.relaying, message.encoded), to: peer, at: now) }
+    private mutating func tell(_ message: RelayingMessage, to numbers: [Int], at now: Instant) {
+        for number in numbers { send(.extended(.relaying, message.encoded), to: number, at: now) }
     }
 
     // MARK: words of others
@@ -139,13 +147,20 @@ extension Node {
         }
     }
 
-    /// A relay will go: whoever is reached through it is reached another way before it does.
+    /// A relay will go: whoever is reached through it is reached another way before it does. Until its record says that it relays
+    /// again it is no relay for us.
     private mutating func relayLeaves(_ number: Int, at now: Instant) {
         peers[number]?.isLeavingRelay = true
-        for (_, circuit) in localCircuits(through: number) {
+        for (identifier, circuit) in localCircuits(through: number) {
+            if circuit.isReleased {
+                // It still counts on us: our word was lost.
+                var unreleased = circuit
+                unreleased.isReleased = false
+                circuits[identifier] = .local(unreleased)
+            }
             updatePaths(circuit.peer, at: now) { paths, _ in paths.leaving(through: number, at: now) }
         }
-        deadlines.set(now + Self.releaseTime, for: .release)
+        if deadlines.deadline(of: .release) == nil { deadlines.set(now + Self.releaseTime, for: .release) }
     }
 
     /// Tells relays that leave which of their circuits we have left.

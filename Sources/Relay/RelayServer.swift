@@ -81,6 +81,11 @@ package struct RelayServer: Sendable {
     /// Everybody who has a circuit here, in the order of their numbers.
     package var peers: [Int] { Set(circuits.values.flatMap { [$0.opener.peer, $0.target.peer] }).sorted() }
 
+    /// Those of them that have not said of every circuit that nothing of theirs comes along it any more.
+    package var remainingPeers: [Int] {
+        Set(circuits.values.flatMap { [$0.opener, $0.target] }.filter { !$0.isReleased }.map(\.peer)).sorted()
+    }
+
     package mutating func noteRefusal(_ refusal: Refusal) { refusals[refusal, default: 0] += 1 }
 
     /// Whether `peer` may open one more circuit; asked before identifiers are allocated.

@@ -45,6 +45,54 @@ import Traversal
         #expect(pair.mesh.hosts["relay0"]?.node.relayStatus.circuits == 0)
     }
 
+    @Test func `a relay that has drained is used again when it relays again`() throws {
+        let pair = RelayedPair(seed: 5, delays: [.milliseconds(10)])
+        let flow = pair.startFlow()
+        pair.mesh.run(for: .seconds(5))
+        pair.mesh.with("relay0") { $0.setRelaying(.drain(within: .seconds(2)), at: $1) }
+        pair.mesh.run(for: .seconds(20))
+        #expect(pair.mesh.hosts["relay0"]?.node.relayStatus.state == .off)
+        #expect(pair.relay == nil)
+        pair.mesh.with("relay0") { $0.setRelaying(.on, at: $1) }
+        pair.mesh.run(for: .seconds(30))
+        #expect(pair.relay == "relay0")
+        let now = pair.mesh.simulation.now
+        #expect(flow.lost(in: now - .seconds(5)...now - .seconds(1)) == 0)
+    }
+
+    @Test func `who missed the word of a drain is told again, and leaves in time`() throws {
+        let delays: [Duration] = [.milliseconds(10), .milliseconds(30)]
+        let pair = RelayedPair(seed: 6, delays: delays)
+        let flow = pair.startFlow(.oneWay)
+        pair.mesh.run(for: .seconds(10))
+        #expect(pair.relay == "relay0")
+        let begin = pair.mesh.simulation.now
+        pair.mesh.block(from: "relay0", to: "one")
+        pair.mesh.with("relay0") { $0.setRelaying(.drain(within: .seconds(2)), at: $1) }
+        pair.setDelays(delays)
+        pair.mesh.run(for: .seconds(1))
+        #expect(pair.relay == "relay1")
+        #expect(pair.changes().last == .relayLeaving)
+        pair.mesh.run(for: .seconds(5))
+        #expect(flow.lost(in: begin...pair.mesh.simulation.now - .seconds(1)) == 0)
+    }
+
+    @Test func `a relay that drains need not wait for a word that was lost`() throws {
+        let delays: [Duration] = [.milliseconds(10), .milliseconds(30)]
+        let pair = RelayedPair(seed: 7, delays: delays)
+        _ = pair.startFlow()
+        pair.mesh.run(for: .seconds(10))
+        #expect(pair.relay == "relay0")
+        pair.mesh.with("relay0") { $0.setRelaying(.drain(within: .seconds(20)), at: $1) }
+        // Those that use it have left it by then, and are about to say so.
+        pair.mesh.run(for: .milliseconds(200))
+        for host in ["one", "two"] { pair.mesh.block(from: host, to: "relay0") }
+        pair.mesh.run(for: .milliseconds(600))
+        pair.setDelays(delays)
+        pair.mesh.run(for: .seconds(3))
+        #expect(pair.mesh.hosts["relay0"]?.node.relayStatus.state == .off)
+    }
+
     @Test func `a relay that is switched off refuses, and says so in its record and status`() throws {
         let pair = RelayedPair(seed: 3, delays: [.milliseconds(10), .milliseconds(12)])
         pair.mesh.with("relay0") { $0.setRelaying(.off, at: $1) }
