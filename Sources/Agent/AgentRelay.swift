@@ -76,13 +76,18 @@ extension ControlAPI.RelayStatus {
         case .on: state = .on
         case .off:
             state = .off
-            if !node.configuration.isRelayAllowed { reason = "relay.enabled is false" }
+            reason =
+                node.configuration.isRelayAllowed
+                ? "switched off until 'meshctl relay on', or until meshd restarts" : "relay.enabled is false"
         case .draining(let deadline):
             state = .draining
             reason = "what is left ends in \(max(0, (deadline - now).components.seconds)) s"
         case .unreachable:
             state = .unable
             reason = "nobody has reached this node unasked"
+        case .notPermitted:
+            state = .unable
+            reason = "it joined with a token of 'meshctl invite --no-relay'"
         }
         self.init(
             state: state, reason: reason, circuits: status.circuits,

@@ -9,9 +9,14 @@ extension Node {
     /// Relays that a circuit may have gone through when it comes to one that does not see its target.
     static let relaysPassedLimit = 2
 
+    /// Whether this node's certificate gives it the right to relay.
+    var isRelayPermitted: Bool { identity.certificate.rights.contains(.relay) }
+
     /// How busy this node is as a relay, as pongs tell it: 255 when it takes no circuits.
     var relayLoad: UInt8 {
-        guard isReachable || isReachableLocally, relay.mode == .on, relay.circuitCount < relay.limits.circuits else {
+        guard isRelayPermitted, isReachable || isReachableLocally, relay.mode == .on,
+            relay.circuitCount < relay.limits.circuits
+        else {
             return 255
         }
         return UInt8(254 * relay.circuitCount / relay.limits.circuits)
@@ -47,7 +52,7 @@ extension Node {
         replyID: UInt64, from origin: NodeID, to target: NodeID, passed: Int, by opener: Int, at now: Instant
     ) -> Result<(next: Int, relayID: UInt64, isTarget: Bool), RelayServer.Refusal> {
         if let refusal = relay.refusal(for: opener) { return .failure(refusal) }
-        guard peers[opener]?.paths.current?.isDirect == true, isMember(origin), origin != target,
+        guard isRelayPermitted, peers[opener]?.paths.current?.isDirect == true, isMember(origin), origin != target,
             origin != identity.nodeID, target != identity.nodeID
         else { return .failure(.notPermitted) }
         guard let next = nextHop(to: target, from: origin, passed: passed, by: opener) else {

@@ -21,6 +21,8 @@ extension Node {
             case draining(until: Instant)
             /// It may relay, but strangers do not reach it.
             case unreachable
+            /// Its certificate does not give it the right to.
+            case notPermitted
         }
 
         /// One peer that has circuits here, and what it had this node relay.
@@ -53,6 +55,7 @@ extension Node {
         let state: RelayStatus.State =
             switch relay.mode {
             case .off: .off
+            case .on where !isRelayPermitted: .notPermitted
             case .draining(let deadline): .draining(until: deadline)
             case .on: relayLoad == .max && relay.circuitCount == 0 && !isReachable ? .unreachable : .on
             }

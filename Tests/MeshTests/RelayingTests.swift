@@ -1,9 +1,12 @@
-import Mesh
+import Datapath
+import Identity
 import Relay
 import SansIO
 import Simulator
 import Testing
 import Traversal
+
+@testable import Mesh
 
 @Suite struct RelayingTests {
     @Test(arguments: [1, 2, 3] as [UInt8]) func `a relay that drains is left without a packet lost`(_ seed: UInt8)
@@ -103,6 +106,32 @@ import Traversal
         #expect(flow.delivered > 0)
         #expect(pair.mesh.hosts["relay0"]?.node.relayStatus.state == .off)
         #expect(pair.mesh.hosts["relay1"]?.node.relayStatus.members.count == 2)
+    }
+
+    @Test func `a node whose certificate does not let it relay takes no circuits, and says why`() throws {
+        let mesh = VirtualMesh()
+        let token = mesh.create("root", at: "198.18.1.2:20007")
+        mesh.join("asker", at: "198.18.3.2:20007", with: token)
+        var limited: JoinToken?
+        mesh.with("root") { node, now in
+            var terms = Issuer.InviteTerms()
+            terms.rights.remove(.relay)
+            limited = try? node.invite(on: terms, at: now)
+        }
+        mesh.join("plain", at: "198.18.2.2:20007", with: limited)
+        mesh.run(for: .seconds(10))
+        mesh.sendPacket(from: "asker", to: "plain", marker: 1)
+        mesh.run(for: .seconds(2))
+        let root = try #require(mesh.hosts["root"]?.node.identity.nodeID)
+        mesh.with("plain") { node, now in
+            guard let asker = node.peer(named: "asker"), let path = node.peers[asker]?.paths.current else { return }
+            let frame = ControlFrame.circuitOpen(replyID: 1, target: root.bytes, route: nil, message: [])
+            node.receive([.control(frame: frame.encoded, peer: asker, origin: Origin(path))], at: now)
+        }
+        let plain = try #require(mesh.hosts["plain"]?.node)
+        #expect(plain.isReachable && plain.relayLoad == .max)
+        #expect(plain.relayStatus.state == .notPermitted)
+        #expect(plain.relayStatus.circuits == 0 && plain.relayStatus.refusals == [.notPermitted: 1])
     }
 
     @Test func `hosts that see different relays reach each other through both`() throws {
