@@ -140,7 +140,7 @@ let testTargets: [Target] = [
     tests("Console", ["Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
     tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Wire"]),
-    tests("Agent", ["Agent", "Configuration", "Netfilter", "Netlink", "PortMapping", "Wire"]),
+    tests("Agent", ["Agent", "Configuration", "Mesh", "Netfilter", "Netlink", "PortMapping", "Wire"]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
     tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Wire"]),

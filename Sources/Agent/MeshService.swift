@@ -78,7 +78,8 @@ final class MeshService {
         node = Node(
             identity: identity,
             configuration: NodeConfiguration(
-                configuration, local: LocalAddresses(), streamPort: StreamService.port(configuration)),
+                configuration, name: identity.name, local: LocalAddresses(),
+                streamPort: StreamService.port(configuration)),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
             at: startedAt)
         do {
@@ -170,7 +171,8 @@ final class MeshService {
 
     private func configureNode() {
         configureStreams()
-        var settings = NodeConfiguration(configuration, local: local, streamPort: streams.port)
+        var settings = NodeConfiguration(
+            configuration, name: node.identity.name, local: local, streamPort: streams.port)
         settings.secondPort = secondSocket?.localEndpoint.port
         node.configure(settings, at: SystemClock.now)
     }

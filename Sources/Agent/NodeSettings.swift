@@ -1,14 +1,24 @@
-import Configuration
-import Mesh
+package import Configuration
+package import Mesh
 import Relay
-import Wire
+package import Wire
 
 extension NodeConfiguration {
     /// What the node is told: what the operator has set, and where this host stands.
-    init(_ configuration: Configuration, local: LocalAddresses, streamPort: UInt16) {
+    ///
+    /// - Parameter name: the node's. All nodes may have the same list of relays: what it says of this one is as if advertised.
+    package init(_ configuration: Configuration, name: NodeName, local: LocalAddresses, streamPort: UInt16) {
         self.init()
         self.streamPort = streamPort
         advertised = configuration.advertise.map { $0.endpoint(defaultPort: configuration.listen.port) }
+        for relay in configuration.relayNodes {
+            let stated = relay.advertiseAddress.map { $0.endpoint(defaultPort: configuration.listen.port) }
+            if relay.nodeName == name {
+                advertised += stated.filter { !advertised.contains($0) }
+            } else {
+                relayAddresses[relay.nodeName.description, default: []] += stated
+            }
+        }
         self.local = local.endpoints
         localPrefixes = local.prefixes
         containerPrefixes = local.containers

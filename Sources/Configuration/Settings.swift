@@ -78,7 +78,9 @@ extension Setting {
             "How much this node forwards of what one member sends."),
         Setting(
             "relayNodes", \.relayNodes, .list(of: .relayNode, limit: 16), .live,
-            "Nodes to relay through first, as {nodeName: hub-1, advertiseAddress: [192.0.2.1]}."),
+            "Nodes to relay through first, as {nodeName: hub-1, advertiseAddress: [192.0.2.1]}. Others try those addresses"
+                + " before what the node says of itself; the node that is named advertises them, and takes that back when"
+                + " nobody reaches it there. Without a port, listen.port is meant."),
         Setting(
             "stream.port", \.stream.port, .integer(0...65_535), .live,
             "TCP port on which this node takes TLS streams of nodes whose network blocks UDP, where it can be reached and"

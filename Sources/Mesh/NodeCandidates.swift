@@ -76,6 +76,11 @@ extension Node {
             + (maySharePrivateNetwork(with: told) ? Array(hidden.prefix(Self.privateCandidateLimit)) : [])
     }
 
+    /// Where the operator says that a node is.
+    func statedEndpoints(of record: NodeRecord) -> [Endpoint] {
+        (configuration.relayAddresses[record.name.description] ?? []).filter(isDialable)
+    }
+
     /// Whether a node is on a network that we are on too.
     func isNear(_ record: NodeRecord) -> Bool {
         record.candidates.contains { candidate in

@@ -123,6 +123,9 @@ extension Node {
         relay.quota.setRates(total: new.relayRate ?? 0, perMember: new.relayRatePerMember ?? 0)
         if new.isRelayAllowed != old.isRelayAllowed { setRelaying(new.isRelayAllowed ? .on : .off, at: now) }
         areTablesStale = true
+        if new.relayAddresses != old.relayAddresses {
+            for peer in peers.all { setCandidates(of: peer.number, at: now) }
+        }
         if new.localPrefixes != old.localPrefixes { isReachableLocally = false }
         refreshRecord(at: now)
         if new.local != old.local { gathered.networkChanged(at: now) }

@@ -27,6 +27,8 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var secondPort: UInt16?
     /// Names of nodes that relay for us before others.
     package var preferredRelays: [String] = []
+    /// Where the operator says that nodes are which shall relay, by their names.
+    package var relayAddresses: [String: [Endpoint]] = [:]
     /// Interval of packets that keep a NAT's mapping open towards the nodes that we keep a tunnel with.
     package var natKeepalive: Duration = .seconds(25)
     /// Inner MTU; packets above it are answered with "too big".

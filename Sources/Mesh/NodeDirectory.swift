@@ -221,10 +221,11 @@ extension Node {
         setCandidates(of: number, at: now)
     }
 
-    /// Endpoints to try for a node: what it says of itself, and where it was last seen.
+    /// Endpoints to try for a node: what the operator and the node itself say of it, and where it was last seen.
     mutating func setCandidates(of number: Int, at now: Instant) {
         guard let identifier = peers[number]?.nodeID, let record = directory.record(of: identifier) else { return }
-        var candidates = dialable(of: record)
+        var candidates = statedEndpoints(of: record)
+        candidates += dialable(of: record).filter { !candidates.contains($0) }
         if let last = peers[number]?.lastEndpoint, !candidates.contains(last) { candidates.append(last) }
         peers[number]?.candidates = candidates
         peers[number]?.paths.setCandidates(candidates, at: now)

@@ -103,7 +103,7 @@ extension Node {
         let record = peer.nodeID.flatMap { directory.record(of: $0) }
         // A node that our token names takes streams even while it does not know yet that it can be reached.
         let port = record.map(\.streamPort).flatMap { $0 == 0 ? nil : $0 } ?? peer.streamPort
-        let candidates = record.map(dialable) ?? peer.candidates
+        let candidates = record.map { statedEndpoints(of: $0) + dialable(of: $0) } ?? peer.candidates
         guard port != 0 else { return [] }
         var endpoints: [Endpoint] = []
         for candidate in candidates {

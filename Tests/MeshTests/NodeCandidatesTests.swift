@@ -44,6 +44,25 @@ import Wire
         #expect(tried(mesh).first == inside)
     }
 
+    @Test func `where the operator says that a relay is, it is tried first, as soon as that is said`() {
+        let mesh = mesh(twoBehind: "198.18.3.2")
+        let stated = ["198.18.7.7:20007", "224.0.0.1:20007"].compactMap { Endpoint($0) }
+        mesh.with("two") { node, now in
+            var configuration = node.configuration
+            configuration.relayAddresses = ["one": stated, "nobody": stated]
+            node.configure(configuration, at: now)
+        }
+        #expect(tried(mesh).first == stated[0])
+        #expect(!tried(mesh).contains(stated[1]))
+        #expect(tried(mesh).contains(Endpoint("198.18.2.2:20007")!))
+        mesh.with("two") { node, now in
+            var configuration = node.configuration
+            configuration.relayAddresses = [:]
+            node.configure(configuration, at: now)
+        }
+        #expect(!tried(mesh).contains(stated[0]))
+    }
+
     @Test func `an address that is a container's here is never tried`() {
         let mesh = mesh(twoBehind: "198.18.2.2")
         place(mesh, on: ["192.168.0.0/16"], containers: ["192.168.1.0/25"])
