@@ -75,7 +75,13 @@ extension Node {
     mutating func askServers(at now: Instant) {
         guard !configuration.stunServers.isEmpty else { return }
         stunAskedAt = now
-        for server in configuration.stunServers.prefix(Self.serversAsked) { ask(server, at: now) }
+        for server in stockServers.prefix(Self.serversAsked) { ask(server, at: now) }
+    }
+
+    /// Those of the configuration, each once.
+    private var stockServers: [Endpoint] {
+        var seen: Set<Endpoint> = []
+        return configuration.stunServers.filter { seen.insert($0).inserted }
     }
 
     /// As `askServers`, unless that was done lately.
@@ -117,8 +123,9 @@ extension Node {
 
     /// A server gave no answer: the next of the list that was not asked in this round is, if there is one.
     private mutating func askNext(after server: Endpoint, at now: Instant) {
-        guard let index = configuration.stunServers.firstIndex(of: server) else { return }
+        let servers = stockServers
+        guard let index = servers.firstIndex(of: server) else { return }
         let next = index + Self.serversAsked
-        if configuration.stunServers.indices.contains(next) { ask(configuration.stunServers[next], at: now) }
+        if servers.indices.contains(next) { ask(servers[next], at: now) }
     }
 }

@@ -86,6 +86,22 @@ import Wire
         #expect(mesh.hosts["one"]?.node.observations.contains { $0.observer == .server(hub) } == true)
     }
 
+    @Test func `a silent server that is listed twice is asked once in a round`() {
+        let mesh = mesh()
+        mesh.run(for: .seconds(10))
+        func asked() -> Int { mesh.captured.count { $0.count == 152 && STUNMessage.isPlausible($0) } }
+        let before = asked()
+        let silent = Endpoint("198.18.7.1:3478")!
+        mesh.with("one") { node, now in
+            var configuration = node.configuration
+            configuration.stunServers = [silent] + (2...3).map { Endpoint("198.18.7.\($0):3478")! } + [silent, silent]
+            node.configure(configuration, at: now)
+        }
+        mesh.run(for: .seconds(60))
+        // Beside them, a few of other questions that were under way.
+        #expect(asked() - before < 4 * STUNClient.Patience.full.attempts)
+    }
+
     @Test func `answers that nobody asked for change nothing`() {
         let mesh = mesh()
         let before = mesh.hosts["hub"]?.node.ownCandidates
