@@ -66,8 +66,8 @@ extension Node {
 
     /// Begins to find out, unless that is under way. The outcome is the event `natDiscovered`.
     package mutating func discover(at now: Instant) {
+        guard !isDiscovering else { return }
         discovery.dueAt = nil
-        guard !isDiscovering else { return setDiscoveryDeadline() }
         discovery.isOpening = true
         discovery.lastBegunAt = now
         actions.append(.openProbes(Self.discoverySockets))
@@ -75,7 +75,10 @@ extension Node {
     }
 
     mutating func advanceDiscovery(to now: Instant) {
-        if let due = discovery.dueAt, due <= now { discover(at: now) }
+        if let due = discovery.dueAt, due <= now {
+            // What is under way may have begun on another network: it is followed by one on this.
+            if isDiscovering { discovery.dueAt = now + Self.discoveryDelay } else { discover(at: now) }
+        }
         if discovery.run != nil {
             let ipv4 = discovery.run?.ipv4.advance(to: now, using: &random) ?? []
             carryOut(ipv4, isIPv4: true, at: now)

@@ -77,6 +77,20 @@ import Wire
         #expect(host.openProbeCount == 0 && !host.node.isDiscovering)
     }
 
+    @Test func `a network that changes during a discovery is discovered after it`() {
+        let mesh = mesh(.restricted)
+        func found() -> Int {
+            mesh.hosts["one"]?.events.count { if case .natDiscovered = $0 { true } else { false } } ?? 0
+        }
+        let before = found()
+        mesh.with("one") { node, now in
+            node.discover(at: now)
+            node.networkChanged(at: now)
+        }
+        mesh.run(for: .seconds(10))
+        #expect(found() - before == 2)
+    }
+
     @Test func `asking twice runs it once, and noise on its sockets changes nothing`() throws {
         let mesh = mesh(.restricted)
         var random = SeededRandom(seed: 3)
