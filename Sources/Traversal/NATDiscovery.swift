@@ -107,7 +107,8 @@ package struct NATDiscovery: Sendable {
 
     /// What became of a `dialBack`.
     package mutating func dialled(_ test: FilterTest, _ outcome: DialOutcome) -> [Action] {
-        guard !isDone else { return [] }
+        // An answer that is late may be to a discovery before this one.
+        guard !isDone, openTests > 0 else { return [] }
         openTests -= 1
         switch outcome {
         case .arrived(let source):
@@ -169,7 +170,11 @@ package struct NATDiscovery: Sendable {
                 socket: question.socket, localPort: setup.sockets[index].port, observer: question.server,
                 mapped: answer.mapped, roundTripTime: answer.roundTripTime))
         if index == 0 {
-            if let other = answer.other, isSecondAddress(other, of: question.server) { others[question.server] = other }
+            if let other = answer.other, mayHaveSecondAddress(question.server),
+                isSecondAddress(other, of: question.server)
+            {
+                others[question.server] = other
+            }
             if anchor == nil {
                 settlesAt = settlesAt ?? now + Self.settlingTime
                 let isLast = setup.observers.allSatisfy { observer in
@@ -182,6 +187,11 @@ package struct NATDiscovery: Sendable {
         var actions: [Action] = []
         if index == 1 { actions += beginFiltering(towards: answer.mapped, at: now, using: &random) }
         return actions + beginHairpin(at: now, using: &random)
+    }
+
+    /// Only of servers that the operator names: no member has one, and none may have us send to others by claiming it.
+    private func mayHaveSecondAddress(_ server: Endpoint) -> Bool {
+        setup.observers.contains { $0.endpoint == server && $0.member == nil }
     }
 
     /// Whether a server has a second address, and not the same one by another name.

@@ -26,6 +26,8 @@ private struct Scene {
     private let startedAt = Instant.zero + .seconds(100)
     private var dials: [NATDiscovery.FilterTest: Int] = [:]
     private var missesAt: [(test: NATDiscovery.FilterTest, at: Instant)] = []
+    /// What a helper says at the start, of what an earlier discovery asked of it.
+    var lateOutcome: NATDiscovery.DialOutcome?
 
     init(
         _ behavior: NATBehavior?, members: [String] = ["198.51.100.1", "203.0.113.1"], helpers: [String]? = nil,
@@ -71,6 +73,7 @@ private struct Scene {
     /// Runs to the end.
     mutating func run() -> NATFamilyReport? {
         carryOut(discovery.start(at: now, using: &random))
+        if let lateOutcome { carryOut(discovery.dialled(.otherAddress, lateOutcome)) }
         while report == nil {
             let due = [fabric.nextDeadline, discovery.nextDeadline, missesAt.map(\.at).min()].compactMap { $0 }.min()
             guard let due else { break }
@@ -230,6 +233,39 @@ private struct Scene {
         let report = scene.run()
         #expect(report?.mapping == .known(.endpointIndependent))
         #expect(scene.elapsed < .seconds(4))
+    }
+
+    @Test func `an answer to a discovery before this one neither counts nor holds it up`() {
+        var scene = Scene(.fullCone)
+        scene.lateOutcome = .missed
+        #expect(scene.run()?.filtering == .known(.endpointIndependent))
+        #expect(scene.elapsed < .seconds(3))
+    }
+
+    @Test(arguments: [0, nil] as [Int?])
+    func `a member cannot have others asked by naming them as its second address; a server may`(member: Int?) {
+        let observer = Endpoint("198.51.100.1:20007")!
+        let other = Endpoint("203.0.113.66:53")!
+        let now = Instant.zero + .seconds(100)
+        var random = SeededRandom(seed: 1)
+        var discovery = NATDiscovery(
+            .init(
+                isIPv4: true, sockets: [(number: 1, port: 40_000), (number: 2, port: 40_007)],
+                local: [IPAddress("192.168.1.2")!], observers: [.init(observer, member: member)], helpers: [],
+                gateways: []))
+        var targets: [Endpoint] = []
+        var actions = discovery.start(at: now, using: &random)
+        while let action = actions.popLast() {
+            guard case .send(let bytes, let socket, let target) = action else { continue }
+            targets.append(target)
+            guard target == observer, let request = try? STUNMessage(parsing: bytes) else { continue }
+            let answer = STUNMessage(
+                .success, request.transaction,
+                [.xorMappedAddress(Endpoint("198.18.2.2:40000")!), .otherAddress(other)])
+            actions += discovery.receive(answer.encoded, from: observer, on: socket, at: now, using: &random)
+        }
+        #expect(targets.contains(other) == (member == nil))
+        #expect(targets.contains(observer))
     }
 
     @Test func `nothing that comes in unasked changes the result or stops the discovery`() {
