@@ -28,7 +28,8 @@ package enum IPAddress: Hashable, Comparable, Sendable {
         if case .v6(let address) = self, let mapped = address.mappedIPv4 { .v4(mapped) } else { self }
     }
 
-    /// Not reachable from the Internet at large: RFC 1918, RFC 6598 (carrier NAT), link-local, loopback, RFC 4193.
+    /// Not reachable from the Internet at large: RFC 1918, RFC 6598 (carrier NAT), link-local, loopback, RFC 4193, and IPv6
+    /// addresses that stand for such an IPv4 one, be it behind a translator (RFC 6052, RFC 8215).
     package var isPrivate: Bool {
         switch self {
         case .v4(let address):
@@ -37,7 +38,12 @@ package enum IPAddress: Hashable, Comparable, Sendable {
                 || value >> 16 == 0xa9fe || value >> 24 == 127
         case .v6(let address):
             if let mapped = address.mappedIPv4 { return IPAddress.v4(mapped).isPrivate }
-            return address.isLinkLocal || address.high >> 57 == 0xfc >> 1 || (address.high == 0 && address.low == 1)
+            // The well-known prefix leads to wherever its last four bytes do.
+            if address.high == 0x0064_ff9b_0000_0000, address.low >> 32 == 0 {
+                return IPAddress.v4(IPv4Address(rawValue: UInt32(truncatingIfNeeded: address.low))).isPrivate
+            }
+            return address.isLinkLocal || address.high >> 16 == 0x0064_ff9b_0001 || address.high >> 57 == 0xfc >> 1
+                || (address.high == 0 && address.low == 1)
         }
     }
 

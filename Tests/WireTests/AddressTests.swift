@@ -12,6 +12,18 @@ import Wire
     }
 
     @Test(arguments: [
+        ("198.18.1.2", false), ("10.0.0.1", true), ("172.16.0.1", true), ("172.32.0.1", false), ("192.168.1.1", true),
+        ("100.64.0.1", true), ("100.128.0.1", false), ("169.254.169.254", true), ("127.0.0.1", true),
+        ("2001:db8::1", false), ("fd00::1", true), ("fe80::1", true), ("::1", true), ("::ffff:10.0.0.1", true),
+        ("64:ff9b::10.0.0.1", true), ("64:ff9b::127.0.0.1", true), ("64:ff9b::198.18.1.2", false),
+        ("64:ff9b:1::198.18.1.2", true), ("64:ff9b:2::10.0.0.1", false),
+    ]) func `a private address is told from one of the Internet, behind a translator too`(
+        _ text: String, _ isPrivate: Bool
+    ) throws {
+        #expect(try #require(IPAddress(text)).isPrivate == isPrivate)
+    }
+
+    @Test(arguments: [
         ("::", "::"), ("::1", "::1"), ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
         ("2001:DB8::0001", "2001:db8::1"), ("fd00:1:2:3:4:5:6:7", "fd00:1:2:3:4:5:6:7"),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.1"), ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"),
