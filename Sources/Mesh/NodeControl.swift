@@ -32,6 +32,10 @@ extension Node {
         case .refusal(let reason, let taken): receiveRefusal(reason, taken, from: number, at: now)
         case .goodbye: disconnect(number, at: now)
         case .ping(let nonce, let inDoubt):
+            guard peers[number]?.pings.take(at: now) == true else {
+                counters.overBudget += 1
+                return
+            }
             send(
                 .pong(nonce: nonce, observed: observed(along: path), load: relayLoad), to: number, along: path, at: now)
             if inDoubt { updatePaths(number, at: now) { $0.peerDoubts(along: path, at: now, using: &$1) } }
@@ -175,6 +179,11 @@ extension Node {
     private mutating func receiveRefusal(_ reason: String, _ takenSubnets: [UInt16], from number: Int, at now: Instant)
     {
         guard let peer = peers[number], !peer.isMember, !peer.isUnverified else { return }
+        // Each may have us issue our certificate anew, and is told in the log.
+        guard peers[number]?.introductions.take(at: now) == true else {
+            counters.overBudget += 1
+            return
+        }
         if !takenSubnets.isEmpty, takenSubnets.contains(identity.certificate.subnet),
             takeOtherSubnet(avoiding: Set(takenSubnets), at: now)
         {

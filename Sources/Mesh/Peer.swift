@@ -81,7 +81,9 @@ struct Peer {
     var recordsIgnoredUntil = Instant.zero
     /// Datagrams to endpoints of the peer that it may have us send, itself or through another.
     var dialBacks = TokenBucket(rate: 2, burst: 60, now: .zero)
-    /// Hellos, whose sender may have shown no certificate yet.
+    /// Pings that we answer: more than a port search and a doubt together send.
+    var pings = TokenBucket(rate: 500, burst: 1000, now: .zero)
+    /// Hellos and refusals, whose sender may have shown no certificate yet.
     var introductions = TokenBucket(rate: 2, burst: 10, now: .zero)
     var punch = HolePunch()
     /// Words about punching: each may make us send a train of probes.

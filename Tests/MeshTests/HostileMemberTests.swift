@@ -108,6 +108,37 @@ import Wire
         #expect(left <= Node.circuitsPerPeer, "the victim keeps no more")
     }
 
+    /// Frames from mallory, as many times, and what the hub counted as too much of them.
+    private func flood(_ frame: ControlFrame, _ count: Int, mutedFirst isMuted: Bool = false) throws -> Int {
+        let before = try #require(mesh.hosts["hub"]).node.counters.overBudget
+        mesh.with("hub") { node, now in
+            guard let number = node.peer(named: "mallory") else { return }
+            // As if it had not introduced itself on this session yet.
+            if isMuted { node.peers[number]?.greeting.received = nil }
+            let upcall = Upcall.control(
+                frame: frame.encoded, peer: number, origin: Origin(.direct(Self.address)))
+            node.receive(Array(repeating: upcall, count: count), at: now)
+        }
+        return try #require(mesh.hosts["hub"]).node.counters.overBudget - before
+    }
+
+    @Test func `a flood of pings is answered as far as anybody has reason to ping`() throws {
+        let before = mesh.captured.count
+        #expect(try flood(.ping(nonce: 1, inDoubt: false), 20_000) >= 18_900)
+        #expect(mesh.captured.count - before <= 1100)
+        mesh.run(for: .seconds(3))
+        #expect(try flood(.ping(nonce: 1, inDoubt: false), 100) == 0, "and again a little later")
+    }
+
+    @Test func `who refuses us over and over is heard a few times`() throws {
+        mesh.run(for: .seconds(10))
+        let own = try #require(mesh.hosts["hub"]?.node.identity.certificate.subnet)
+        let others = (1...1000).map { UInt16($0) }
+        #expect(try flood(.refusal(reason: "no", takenSubnets: [own] + others), 500, mutedFirst: true) >= 480)
+        let told = mesh.hosts["hub"]?.events.count { if case .refusedByPeer = $0 { true } else { false } }
+        #expect(try #require(told) <= 20)
+    }
+
     // MARK: steps
 
     /// Issues `identity` a certificate for a subnet of its choice, as the holder of an invite's key can.
