@@ -10,6 +10,7 @@ import Traversal
 ///   initiation without, repeated                        2,000    its sender has waited and is still there
 ///   initiation without                                 10,000    from strangers, some of whom are asked for a cookie
 ///   response, cookie reply                              5,000
+///   STUN from where a peer is                           1,000    that is easily forged, and nobody sends more
 ///   STUN                                                5,000    the server has limits of its own for each source
 /// ```
 /// An initiation without a cookie takes the control thread some 20 µs at most (it answers with a cookie), so that a flood of
@@ -21,6 +22,7 @@ struct UpcallBudget {
     private var strangers: TokenBucket
     private var answers: TokenBucket
     private var stun: TokenBucket
+    private var knownSTUN: TokenBucket
     private var callers = Callers()
 
     init(now: Instant) {
@@ -30,13 +32,18 @@ struct UpcallBudget {
         strangers = TokenBucket(rate: 10_000, burst: 1000, now: now)
         answers = TokenBucket(rate: 5000, burst: 1000, now: now)
         stun = TokenBucket(rate: 5000, burst: 1000, now: now)
+        knownSTUN = TokenBucket(rate: 1000, burst: 500, now: now)
     }
 
     /// Who sent a datagram, as far as that can be told, if it may be handed up; else why not.
     mutating func admit(
         _ kind: DatagramKind, along path: Path, isKnown: Bool, at now: Instant
     ) -> Result<Upcall.Sender, Refusal> {
-        if isKnown { return known.take(at: now) ? .success(.peer) : .failure(Refusal(reason: .upcallLimit)) }
+        if isKnown {
+            let isSTUN = kind == .stun
+            return (isSTUN ? knownSTUN.take(at: now) : known.take(at: now))
+                ? .success(.peer) : .failure(Refusal(reason: isSTUN ? .stunLimit : .upcallLimit))
+        }
         switch kind {
         case .initiation(false):
             if case .direct(let endpoint) = path, callers.note(endpoint, at: now), repeated.take(at: now) {
