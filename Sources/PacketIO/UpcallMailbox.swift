@@ -7,6 +7,9 @@ package final class UpcallMailbox: Sendable {
     /// Upcalls that wait at most, and the bytes of the packets in them; more are dropped and counted.
     package static let countLimit = 4096
     package static let byteLimit = 4 << 20
+    /// What peers' control frames and handshakes may take besides: no member that sends too many keeps the rest from what is raised
+    /// only once.
+    package static let peerLimit = countLimit / 4 * 3
     /// What datagrams of others than peers, and packets without a session, may take of `countLimit`: upcalls that a session's life
     /// depends on, and that are raised only once, find room behind a flood of them.
     package static let replaceableLimit = countLimit / 2
@@ -65,8 +68,8 @@ extension Upcall {
         switch self {
         case .datagram(_, _, .stranger): UpcallMailbox.strangerLimit
         case .datagram(_, _, .newcomer), .unsealed: UpcallMailbox.replaceableLimit
-        case .datagram(_, _, .peer), .active, .rekeyWanted, .confirmed, .moved, .control, .linkClosed:
-            UpcallMailbox.countLimit
+        case .datagram(_, _, .peer), .control: UpcallMailbox.peerLimit
+        case .active, .rekeyWanted, .confirmed, .moved, .linkClosed: UpcallMailbox.countLimit
         }
     }
 }

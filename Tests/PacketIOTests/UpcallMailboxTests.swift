@@ -60,4 +60,12 @@ struct UpcallMailboxTests {
         #expect(mailbox.post([peer, .confirmed(peer: 1, receiver: 2), .active(peer: 1)]) == 0)
         #expect(mailbox.takeAll().last == .active(peer: 1))
     }
+
+    @Test func `a flood of one member's control frames leaves room for what sessions depend on`() {
+        let control = Upcall.control(frame: [2], peer: 1, origin: Origin(.relayed(circuit: 1)))
+        let flood = Array(repeating: control, count: UpcallMailbox.countLimit)
+        #expect(mailbox.post(flood) == UpcallMailbox.countLimit - UpcallMailbox.peerLimit)
+        #expect(mailbox.post([.confirmed(peer: 2, receiver: 2), .active(peer: 2), .linkClosed(3)]) == 0)
+        #expect(mailbox.takeAll().last == .linkClosed(3))
+    }
 }
