@@ -85,7 +85,7 @@ package struct PortMapper: Sendable {
         } catch {
             ownCounts[.malformed] += 1
         }
-        removeReleased()
+        settle(at: now)
     }
 
     private mutating func receiveFromServer(
@@ -124,7 +124,7 @@ package struct PortMapper: Sendable {
         for index in mapped.indices {
             mapped[index].receive(bytes, on: number, isClosed: isClosed, at: now, &outbox)
         }
-        removeReleased()
+        settle(at: now)
     }
 
     // MARK: time
@@ -133,6 +133,11 @@ package struct PortMapper: Sendable {
 
     package mutating func advance(to now: Instant) {
         for index in mapped.indices { mapped[index].advance(to: now, &outbox) }
+        settle(at: now)
+    }
+
+    /// Forgets what is deleted, and asks for what of it is wanted again.
+    private mutating func settle(at now: Instant) {
         removeReleased()
         if wanted.contains(where: { target in !mapped.contains { $0.target == target } }) {
             follow(wanted, at: now)

@@ -176,6 +176,18 @@ import Wire
         #expect(gateway.mapper.statuses.map(\.target) == [other])
     }
 
+    @Test(arguments: MappingMethod.allCases)
+    func `what is wanted again while it is being deleted is asked for when that is done`(method: MappingMethod) {
+        var gateway = FakeGateway([method])
+        gateway.follow()
+        gateway.run(for: .seconds(5))
+        gateway.release()
+        gateway.follow()
+        gateway.run(for: .seconds(5))
+        #expect(gateway.lease?.method == method)
+        #expect(gateway.mappings[FakeGateway.host] == 20007)
+    }
+
     @Test func `a restarted node finds its mapping by the same nonce`() {
         var gateway = FakeGateway([.pcp])
         gateway.follow()
