@@ -31,7 +31,11 @@ extension Agent {
 
     func beginTrace(_ target: String, on connection: ControlServer.ConnectionID) -> Reply? {
         guard let mesh else { return .failure(Self.isDown) }
-        guard let peer = mesh.node.peer(named: target) else { return .failure(Self.unknown(target)) }
+        let peer: Int
+        switch nodeToAsk(target, on: mesh) {
+        case .success(let number): peer = number
+        case .failure(let failure): return .failure(failure)
+        }
         let origin = Trace.Hop(.origin, mesh.node.identity.name.description)
         let hops = mesh.node.hops(to: peer)
         let name = mesh.node.peerName(peer)
@@ -46,7 +50,7 @@ extension Agent {
             trace.hops.append(Trace.Hop(role, hop.name, endpoint: hop.endpoint))
             waiting[takeToken()] = index + 1
         }
-        let session = nextPingToken
+        let session = takeToken()
         let timer = loop.makeTimer { [self] in assumeIsolated { $0.finishTrace(session) } }
         traces[session] = TraceSession(connection: connection, trace: trace, waiting: waiting, timer: timer)
         loop.set(timer, to: SystemClock.now + Self.pingTimeout)
@@ -84,8 +88,15 @@ extension Agent {
         guard let mesh else { return .failure(Self.isDown) }
         let own = mesh.node.identity.name.description
         guard let from, from != own else { return explain(to, on: mesh) }
-        guard let asked = mesh.node.peer(named: from) else { return .failure(Self.unknown(from)) }
+        let asked: Int
+        switch nodeToAsk(from, on: mesh) {
+        case .success(let number): asked = number
+        case .failure(let failure): return .failure(failure)
+        }
         guard let subject = mesh.node.nodeID(named: to) else { return .failure(Self.unknown(to)) }
+        guard subject != mesh.node.nodeID(named: from) else {
+            return .failure(Failure(.usage, "\(to) needs no way to itself", nextStep: "name two different nodes"))
+        }
         let name = mesh.node.peerName(asked)
         let token = takeToken()
         let isSent = withMesh { mesh in
@@ -104,10 +115,11 @@ extension Agent {
     }
 
     private func explain(_ target: String, on mesh: MeshService) -> Reply {
-        let own = mesh.node.identity.name.description
+        if mesh.node.nodeID(named: target) == mesh.node.identity.nodeID { return .failure(Self.isThisNode(target)) }
         guard let peer = mesh.node.peer(named: target),
             let explanation = mesh.node.explanation(of: peer, at: SystemClock.now)
         else { return .failure(Self.unknown(target)) }
+        let own = mesh.node.identity.name.description
         return .explanation(.init(explanation, from: own, to: mesh.node.peerName(peer)))
     }
 
@@ -141,8 +153,30 @@ extension Agent {
         return nextPingToken
     }
 
-    static func unknown(_ target: String) -> Failure {
-        Failure(.failed, "no node is called \(target) or owns that address", nextStep: "see meshctl peers")
+    // MARK: whom a request names
+
+    /// Another node, by its name or an address inside its prefixes, that can be asked over the mesh.
+    func nodeToAsk(_ target: String, on mesh: MeshService) -> Result<Int, Failure> {
+        let node = mesh.node
+        if node.nodeID(named: target) == node.identity.nodeID { return .failure(Self.isThisNode(target)) }
+        guard let peer = node.peer(named: target) else { return .failure(Self.unknown(target)) }
+        guard !node.isClient(peer) else {
+            return .failure(
+                Failure(
+                    .failed, "\(node.peerName(peer)) is a WireGuard client, which answers nothing of the mesh",
+                    nextStep: "ping its address, which 'meshctl wireguard list' shows"))
+        }
+        return .success(peer)
+    }
+
+    private static func isThisNode(_ target: String) -> Failure {
+        Failure(.failed, "\(target) is this node itself", nextStep: "name another one of 'meshctl peers'")
+    }
+
+    private static func unknown(_ target: String) -> Failure {
+        let problem =
+            IPAddress(target) == nil ? "no node is called \(target)" : "no node of the mesh has the address \(target)"
+        return Failure(.failed, problem, nextStep: "see meshctl peers")
     }
 }
 

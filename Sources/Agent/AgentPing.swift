@@ -23,11 +23,12 @@ extension Agent {
 
     func beginPing(_ target: String, _ count: Int, on connection: ControlServer.ConnectionID) -> Reply? {
         guard let mesh else { return .failure(Self.isDown) }
-        guard let peer = mesh.node.peer(named: target) else {
-            return .failure(Self.unknown(target))
+        let peer: Int
+        switch nodeToAsk(target, on: mesh) {
+        case .success(let number): peer = number
+        case .failure(let failure): return .failure(failure)
         }
-        let token = nextPingToken
-        nextPingToken += 1
+        let token = takeToken()
         let timer = loop.makeTimer { [self] in assumeIsolated { $0.advancePing(token) } }
         pings[token] = PingSession(
             connection: connection, peer: peer, node: mesh.node.peerName(peer), count: count, timer: timer)

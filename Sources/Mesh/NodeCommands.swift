@@ -77,12 +77,17 @@ extension Node {
     /// The peer that owns an address, or is called so.
     package func peer(named target: String) -> Int? {
         if let address = IPAddress(target) { return routes.lookup(address) }
-        return peers.all.first { $0.name == target && $0.nodeID != nil }?.number
+        let called = peers.all.filter { $0.name == target }
+        return (called.first { $0.nodeID != nil } ?? called.first(where: \.isClient))?.number
     }
+
+    /// Whether a peer is a stock WireGuard client of this node.
+    package func isClient(_ number: Int) -> Bool { peers[number]?.isClient == true }
 
     /// The node called so, or that owns an address; this one too.
     package func nodeID(named target: String) -> NodeID? {
-        if target == identity.name.description { return identity.nodeID }
+        let isOwnAddress = IPAddress(target).map { address in identity.prefixes.contains { $0.contains(address) } }
+        if target == identity.name.description || isOwnAddress == true { return identity.nodeID }
         return peer(named: target).flatMap { peers[$0]?.nodeID }
     }
 
