@@ -46,7 +46,7 @@ final class MeshService {
 
     /// Addresses and routes of many containers change together; they are looked at once.
     private static let replanDelay: Duration = .milliseconds(50)
-    /// How often containers that need an address of their own are looked for.
+    /// How often containers that need an address of their own are looked for, and a host that could not be followed is.
     private static let pollInterval: Duration = .seconds(2)
 
     init(
@@ -254,7 +254,7 @@ final class MeshService {
         let now = SystemClock.now
         if [replanAt, pollAt].contains(where: { $0.map { $0 <= now } ?? false }) {
             let networkChanged = replanAt.map { $0 <= now } ?? false
-            replanAt = nil
+            (replanAt, pollAt) = (nil, nil)
             followHost(networkChanged: networkChanged)
         }
         state.retry(at: now)
@@ -267,7 +267,7 @@ final class MeshService {
     /// Interfaces, addresses or containers came or went.
     private func followHost(networkChanged: Bool) {
         do {
-            if networkChanged { try host.bringUp(networkPlan) }
+            if networkChanged || problems["network"] != nil { try host.bringUp(networkPlan) }
             try replan()
             problems["network"] = nil
         } catch {
@@ -275,6 +275,7 @@ final class MeshService {
                 log.warning("the host's network cannot be followed", ["reason": "\(error)"])
             }
             problems["network"] = "\(error)"
+            pollAt = SystemClock.now + Self.pollInterval
         }
         configureNode()
         if networkChanged { node.networkChanged(at: SystemClock.now) }
