@@ -169,9 +169,12 @@ final class StreamService {
         var warnings: [Notice] = []
         if let refusal, let wanted = settings.listening.first?.port {
             let nextStep =
-                refusal.name == "EADDRINUSE"
-                ? "stop the program that listens there, or set stream.port in config.yaml (0: none)"
-                : "give meshd CAP_NET_BIND_SERVICE, or set stream.port in config.yaml to 1024 or more (0: none)"
+                switch refusal.name {
+                case "EADDRINUSE": "stop the program that listens there, or set stream.port in config.yaml (0: none)"
+                case "EACCES", "EPERM":
+                    "give meshd CAP_NET_BIND_SERVICE, or set stream.port in config.yaml to 1024 or more (0: none)"
+                default: "check listen.addresses in config.yaml, or set stream.port there to 0 for none"
+                }
             warnings.append(
                 Notice(
                     "TCP port \(wanted) cannot be listened on (\(refusal.text)): hosts whose network blocks UDP cannot"

@@ -159,6 +159,7 @@ package actor Streams {
             if let link = stream.link { links[link] = id }
             deadlines.set(now + time, for: .stream(id))
         } catch {
+            if stream.isAccepted { strangers.remove(stream.remote.address) }
             note(.broken(error), of: stream)
         }
     }
