@@ -22,6 +22,8 @@ struct HostNetwork: ~Copyable {
     private(set) var routes: RouteSocket
     private(set) var rules: RuleSocket
     private var appliedRules: HostRules?
+    /// IPv6 is switched off on this host, or for its interfaces: the mesh's IPv6 addresses cannot be had here.
+    private(set) var lacksIPv6 = false
     private let forward: ForwardAccept
 
     static func open(interface: String) throws(AgentError) -> HostNetwork {
@@ -58,8 +60,9 @@ struct HostNetwork: ~Copyable {
         }
     }
 
-    /// Puts addresses and routes on the interface, and takes away those of an earlier plan.
+    /// Puts addresses and routes on the interface, and takes away those of an earlier plan. A host without IPv6 has none of its.
     mutating func bringUp(_ plan: Plan) throws(AgentError) {
+        lacksIPv6 = false
         do {
             guard let link = try routes.link(named: plan.interface) else {
                 throw NetlinkError.malformed("interface \(plan.interface) is gone")
@@ -69,14 +72,9 @@ struct HostNetwork: ~Copyable {
             where !plan.addresses.contains(existing.address) && !isLinkLocal(existing.address) {
                 try routes.remove(existing)
             }
-            for address in plan.addresses {
-                try routes.add(
-                    InterfaceAddress(
-                        address, prefixLength: address.bitCount, interface: link.index,
-                        flags: [.noDuplicateDetection, .noPrefixRoute]))
-            }
+            for address in plan.addresses { try add(address, to: link) }
             try routes.setLink(link.index, up: true)
-            for range in plan.ranges {
+            for range in plan.ranges where range.isIPv4 || !lacksIPv6 {
                 let source = plan.addresses.first { $0.isIPv4 == range.isIPv4 }
                 try routes.add(Route(to: range, interface: link.index, source: source))
             }
@@ -84,6 +82,19 @@ struct HostNetwork: ~Copyable {
             throw .netlink(error)
         } catch {
             throw .netlink(.malformed("\(error)"))
+        }
+    }
+
+    private mutating func add(_ address: IPAddress, to link: Link) throws(NetlinkError) {
+        do throws(NetlinkError) {
+            try routes.add(
+                InterfaceAddress(
+                    address, prefixLength: address.bitCount, interface: link.index,
+                    flags: [.noDuplicateDetection, .noPrefixRoute]))
+        } catch {
+            // The kernel's words for disable_ipv6, and for having no IPv6 at all; who lacks the right is told EPERM.
+            guard !address.isIPv4, error.code == EACCES || error.code == EOPNOTSUPP else { throw error }
+            lacksIPv6 = true
         }
     }
 

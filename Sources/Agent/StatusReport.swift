@@ -57,6 +57,12 @@ extension MeshService {
     private func warnings(_ peers: [Node.PeerStatus], storeProblem: String?) -> [Notice] {
         var warnings: [Notice] = []
         if let storeProblem { warnings.append(Notice(storeProblem)) }
+        if host.lacksIPv6 {
+            warnings.append(
+                Notice(
+                    "IPv6 is switched off on this host: it has no IPv6 address in the mesh",
+                    nextStep: "set net.ipv6.conf.\(configuration.interface).disable_ipv6=0, or go on with IPv4"))
+        }
         for drop in forwardDrops { warnings.append(drop) }
         for endpoint in node.refutedAdvertised {
             warnings.append(

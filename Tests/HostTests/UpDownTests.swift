@@ -45,6 +45,18 @@ struct UpDownTests {
         }
     }
 
+    @Test func `a host whose IPv6 is switched off has the mesh by IPv4, and says so`() throws {
+        try Lab.withLoneHost { _, site in
+            for scope in ["all", "default"] {
+                try site.host.run("sysctl", "-qw", "net.ipv6.conf.\(scope).disable_ipv6=1")
+            }
+            try site.node.up()
+            let status = try site.node.status()
+            #expect(status.state == .ready)
+            #expect(status.warnings.contains { $0.text.contains("IPv6 is switched off") }, "\(status.warnings)")
+        }
+    }
+
     @Test func `an up that fails leaves nothing behind`() throws {
         try Lab.withLoneHost { _, site in
             try site.node.up()
