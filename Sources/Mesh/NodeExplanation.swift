@@ -68,8 +68,9 @@ extension Node {
             return .init("tunnel", .good, findings)
         }
         if peer.initiation != nil {
+            let count = max(1, peer.initiationCount)
             return .init(
-                "tunnel", .failed, ["no answer to \(max(1, peer.initiationCount)) handshake messages so far"])
+                "tunnel", .failed, ["no answer to \(count) handshake message\(count == 1 ? "" : "s") so far"])
         }
         return .init("tunnel", .doubtful, ["none, for nothing was to be sent"])
     }
