@@ -18,12 +18,12 @@ import Wire
 /// Confined to the control thread. Whoever owns it forwards readiness of `descriptors` and calls `advance` when `nextDeadline`
 /// has passed.
 final class MeshService {
-    private(set) var node: Node
-    private(set) var configuration: Configuration
-    private(set) var host: HostNetwork
+    var node: Node
+    var configuration: Configuration
+    var host: HostNetwork
     private(set) var containers = ContainerNetworks.Plan()
     /// Findings that `status` shows beside the node's own.
-    private(set) var problems: [String: String] = [:]
+    var problems: [String: String] = [:]
     let threads: PacketThreads
     let sockets: [UDPSocket]
     let streams: StreamService
@@ -38,9 +38,11 @@ final class MeshService {
     var onExplained: (UInt64, Mesh.Explanation?) -> Void = { _, _ in }
     var onPong: (UInt64, Duration, ControlAPI.Path, Endpoint?) -> Void = { _, _, _, _ in }
 
-    private let tun: TunDevice
-    private let state: StateKeeper
-    private let log: Log
+    let tun: TunDevice
+    let state: StateKeeper
+    let log: Log
+    /// Messages that the system would not take.
+    var sendFailures = 0
     private var replanAt: Instant?
     private var pollAt: Instant?
 
@@ -113,7 +115,7 @@ final class MeshService {
             ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range])
     }
 
-    private func bringUp() throws(AgentError) {
+    func bringUp() throws(AgentError) {
         try host.bringUp(networkPlan)
         do {
             state.remember(try Sysctl.enableForwarding(interfaces: try host.linkNames()))
@@ -169,7 +171,7 @@ final class MeshService {
         }
     }
 
-    private func configureNode() {
+    func configureNode() {
         configureStreams()
         var settings = NodeConfiguration(
             configuration, name: node.identity.name, local: local, streamPort: streams.port)
@@ -178,7 +180,7 @@ final class MeshService {
     }
 
     /// Streams of others are taken where others may be able to connect: elsewhere the port is left to other programs.
-    private var isInReach: Bool {
+    var isInReach: Bool {
         node.isReachable || node.isReachableLocally || !configuration.advertise.isEmpty
             || local.endpoints.contains { !$0.address.isPrivate }
     }
@@ -188,7 +190,7 @@ final class MeshService {
         streams.apply(configuration, secrets: node.identity.secrets.accepted, isInReach: wasInReach)
     }
 
-    private var wasInReach = false
+    var wasInReach = false
 
     // MARK: what happens
 
@@ -265,7 +267,7 @@ final class MeshService {
     }
 
     /// Interfaces, addresses or containers came or went.
-    private func followHost(networkChanged: Bool) {
+    func followHost(networkChanged: Bool) {
         do {
             if networkChanged || problems["network"] != nil { try host.bringUp(networkPlan) }
             try replan()
@@ -280,171 +282,4 @@ final class MeshService {
         configureNode()
         if networkChanged { node.networkChanged(at: SystemClock.now) }
     }
-
-    // MARK: commands
-
-    func perform<Outcome>(_ body: (inout Node, Instant) throws -> Outcome) rethrows -> Outcome {
-        defer { drain() }
-        return try body(&node, SystemClock.now)
-    }
-
-    /// Takes over what may change while running.
-    func reconfigure(_ new: Configuration) {
-        configuration.advertise = new.advertise
-        configuration.keepalive = new.keepalive
-        configuration.containers = new.containers
-        configuration.forwarding = new.forwarding
-        configuration.portMapping = new.portMapping
-        configuration.stun = new.stun
-        configuration.portSearch = new.portSearch
-        configuration.relay = new.relay
-        configuration.relayNodes = new.relayNodes
-        configuration.stream = new.stream
-        configuration.certificate = new.certificate
-        configuration.logging = new.logging
-        followHost(networkChanged: false)
-        drain()
-    }
-
-    /// Ends in good order. `removing`: the host is left as it was; otherwise rules, routes and interface stay for a successor.
-    func stop(removing: Bool) throws(AgentError) {
-        if removing {
-            node.leave(at: SystemClock.now)
-            drain()
-        }
-        portMapping.stop()
-        streams.stop()
-        threads.stop()
-        guard removing else { return }
-        var problem: AgentError?
-        do { try host.tearDown() } catch { problem = error }
-        do { try tun.setPersistent(false) } catch { problem = problem ?? .tun(error) }
-        if let problem { throw problem }
-    }
-
-    /// Takes away what a killed predecessor left, without starting anything: neither its port nor its peers matter.
-    static func removeLeftovers(
-        _ configuration: Configuration, state: StateKeeper, log: Log
-    ) throws(AgentError) {
-        let interface = configuration.interface
-        var host = try HostNetwork.open(interface: interface)
-        if state.holdsMappings {
-            let mappings = try PortMappingService(state: state, log: log)
-            mappings.follow(try host.host().mappingTargets(for: Array(state.mappedPorts.keys)))
-            mappings.stop()
-        }
-        let isLeft = try host.linkNames().contains(interface)
-        try host.tearDown()
-        guard isLeft else { return }
-        do { try TunDevice(name: interface).setPersistent(false) } catch { throw .tun(error) }
-    }
-
-    // MARK: carrying out
-
-    private func drain() {
-        if let mapped = portMapping.takeChange() { node.setMapped(mapped, at: SystemClock.now) }
-        var isRenewed = false
-        var opened: [Mesh.Link] = []
-        for action in node.takeActions() {
-            switch action {
-            case .send(let message, let destination): send(message, to: destination)
-            case .dialBack(let datagram, let target):
-                if !NATProbe.sendOnce(datagram, to: target) { sendFailures += 1 }
-            case .openProbes(let sockets): node.probesOpened(sockets, at: probes.open(sockets), at: SystemClock.now)
-            case .probe(let bytes, let number, let target):
-                if !probes.send(bytes, from: number, to: target) { sendFailures += 1 }
-            case .closeProbes(let numbers): probes.close(numbers)
-            case .sendBriefly(let message, let destination, let hops):
-                send(message, to: destination, hopLimit: hops)
-            case .openSockets(let links, let target): opened += openSockets(links, to: target)
-            case .publish(let tables): threads.publish(tables)
-            case .save(let change): state.apply(change, identity: node.identity)
-            case .openStream(let link, let remote): streams.open(link, to: remote)
-            case .closeLink(let link):
-                threads.remove(link: link)
-                streams.close(link)
-            case .proveLink(let link): streams.prove(link)
-            case .event(let event):
-                report(event)
-                if case .renewed = event { isRenewed = true }
-            }
-        }
-        if !opened.isEmpty {
-            for link in opened { node.linkOpened(link, at: SystemClock.now) }
-            drain()
-        }
-        if isInReach != wasInReach {
-            configureNode()
-            return drain()
-        }
-        guard isRenewed else { return }
-        // Last, for it makes actions of its own: tables of this round must not replace newer ones.
-        do {
-            try bringUp()
-        } catch {
-            log.error("the renewed certificate's addresses cannot be set", ["reason": "\(error)"])
-            problems["network"] = "\(error)"
-        }
-    }
-
-    private(set) var sendFailures = 0
-
-    /// A refusal is counted as any loss; the node's timers repeat what matters. One that is meant for good it hears of.
-    private func send(_ message: [UInt8], to destination: Destination, hopLimit: UInt8? = nil) {
-        do throws(SystemError) {
-            try threads.send(message, to: destination, hopLimit: hopLimit)
-        } catch {
-            sendFailures += 1
-            if error.forbidsSending { node.sendingRefused(to: destination.endpoint, at: SystemClock.now) }
-        }
-    }
-
-    /// Opens a socket to `target` for each number; those that cannot be had are left out.
-    private func openSockets(_ numbers: [UInt32], to target: Endpoint) -> [Mesh.Link] {
-        numbers.compactMap { number in
-            do throws(SystemError) {
-                let any: IPAddress = target.address.isIPv4 ? .v4(.any) : .v6(.any)
-                let descriptor = try UDPSocket(Endpoint(any, port: 0)).connect(to: target)
-                try threads.add(link: number, kind: .socket, descriptor: descriptor)
-                return Link(number: number, kind: .socket, remote: target)
-            } catch {
-                node.linkClosed(number, at: SystemClock.now)
-                return nil
-            }
-        }
-    }
-
-    /// Forward policies of others that the mesh's packets do not pass.
-    var forwardDrops: [Notice] {
-        guard let policy = host.forwardPolicy() else { return [] }
-        let drops = policy.drops.filter { !$0.isPassable }.map { drop in
-            Notice(
-                "\(drop.chain) drops forwarded packets of containers",
-                nextStep: drop.nextStep(interface: configuration.interface))
-        }
-        let legacy =
-            policy.legacyTables.contains("filter")
-            ? [Notice("iptables-legacy is in use, whose rules KubeMesh cannot see", nextStep: "switch to iptables-nft")]
-            : []
-        return drops + legacy
-    }
-
-    private func report(_ event: NodeEvent) {
-        if case .pong(let token, let roundTripTime, let path, let relay) = event {
-            let link = node.link(of: path)
-            let way: ControlAPI.Path = link?.kind == .stream ? .stream : relay.map { .relay(via: $0) } ?? .direct
-            onPong(token, roundTripTime, way, link?.remote ?? path.endpoint)
-            return
-        }
-        if case .explained(let token, let explanation) = event {
-            onExplained(token, explanation)
-            return
-        }
-        event.write(to: log) { [node] in node.link(of: $0) }
-    }
-}
-
-extension SystemError {
-    /// The host's firewall, or a router that said so, lets nothing through: sending again helps nobody.
-    fileprivate var forbidsSending: Bool { ["EPERM", "EACCES", "EHOSTUNREACH", "ENETUNREACH"].contains(name) }
 }

@@ -16,7 +16,7 @@ import Wire
 extension MeshService {
     func status(storeProblem: String?) -> Status {
         let now = SystemClock.now
-        var status = Status(state: state, nodeName: node.identity.name.description, uptime: now - startedAt)
+        var status = Status(state: standing, nodeName: node.identity.name.description, uptime: now - startedAt)
         status.meshID = node.identity.mesh.id.description
         status.nodeID = node.identity.nodeID.description
         status.addresses = node.identity.addresses
@@ -38,7 +38,7 @@ extension MeshService {
         return status
     }
 
-    private var state: Status.State {
+    private var standing: Status.State {
         if !problems.isEmpty { return .degraded(reasons: problems.sorted { $0.key < $1.key }.map { Notice($0.value) }) }
         if node.isReady { return .ready }
         let refusals = node.waitingFor.compactMap { waiting in

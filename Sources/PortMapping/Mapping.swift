@@ -4,7 +4,7 @@ import Wire
 /// Gets one local endpoint mapped by its gateway and keeps it so: asks by all methods at once, uses the one that answers, renews
 /// at half life, and starts over when the gateway or its word is gone.
 struct Mapping: Sendable {
-    private enum State: Sendable {
+    enum State: Sendable {
         /// `decideAt`: when an answer is used although better methods have not answered.
         case seeking(decideAt: Instant?)
         case claiming(MappingMethod)
@@ -16,7 +16,7 @@ struct Mapping: Sendable {
     }
 
     /// What is known of a method at this gateway.
-    private enum Standing: Sendable {
+    enum Standing: Sendable {
         case unknown
         case asking
         case available(at: Instant)
@@ -33,27 +33,29 @@ struct Mapping: Sendable {
     /// A gateway's word on how long not to ask is taken within these bounds.
     private static let refusalDelays: ClosedRange<Duration> = .seconds(30)...(.seconds(1800))
     /// Requests for renewal are at least so far apart (RFC 6887 §11.2.1).
-    private static let renewalGap: Duration = .seconds(4)
+    static let renewalGap: Duration = .seconds(4)
     /// A gateway that starts anew says so by PCP and NAT-PMP, but not by UPnP.
-    private static let upnpRenewalLimit: Duration = .seconds(600)
+    static let upnpRenewalLimit: Duration = .seconds(600)
     /// When several hosts hear that a gateway has started anew, not all ask at once.
     private static let restartSpread: Duration = .seconds(1)
     static let releaseTimeout: Duration = .seconds(1)
 
     let target: MappingTarget
-    private var state = State.waiting(until: .zero)
-    private var clients: GatewayClients
-    private var standings: [MappingMethod: Standing] = [:]
-    private var retryDelay = retryDelays.lowerBound
+    var state = State.waiting(until: .zero)
+    var clients: GatewayClients
+    var standings: [MappingMethod: Standing] = [:]
+    var retryDelay = retryDelays.lowerBound
     /// What was said in this round of asking, and until when it is of no use to ask again.
     private var refusals: [MappingMethod: MappingRefusal] = [:]
     private var refusalUntil: Instant?
-    private var lastAsked: Instant?
+    var lastAsked: Instant?
     /// The endpoint that the mapping had last, or should have.
-    private var suggestion: Endpoint
+    var suggestion: Endpoint
     /// The last failure; `nil` once there is a lease.
-    private(set) var problem: MappingProblem?
-    private(set) var counts = MappingCounts()
+    var problem: MappingProblem?
+    /// The failure that the log has; it is told once.
+    var toldProblem: MappingProblem?
+    var counts = MappingCounts()
 
     init(_ target: MappingTarget, nonce: [UInt8], suggestedPort: UInt16?) {
         self.target = target
@@ -161,7 +163,7 @@ struct Mapping: Sendable {
 
     // MARK: seeking
 
-    private mutating func seek(at now: Instant, _ outbox: inout MappingOutbox) {
+    mutating func seek(at now: Instant, _ outbox: inout MappingOutbox) {
         lastAsked = now
         (refusals, refusalUntil) = ([:], nil)
         state = .seeking(decideAt: nil)
@@ -205,7 +207,7 @@ struct Mapping: Sendable {
         }
     }
 
-    private mutating func stopAsking(_ outbox: inout MappingOutbox) {
+    mutating func stopAsking(_ outbox: inout MappingOutbox) {
         clients.stop(&outbox)
         for method in clients.methods { if case .asking? = standings[method] { standings[method] = .unknown } }
     }
@@ -221,12 +223,9 @@ struct Mapping: Sendable {
         toldProblem = found
     }
 
-    /// The failure that the log has; it is told once.
-    private var toldProblem: MappingProblem?
-
     // MARK: what a method came to
 
-    private mutating func take(
+    mutating func take(
         _ event: MethodEvent, from method: MappingMethod, at now: Instant, _ outbox: inout MappingOutbox
     ) {
         switch event {
@@ -276,102 +275,5 @@ struct Mapping: Sendable {
         guard delay > .zero else { return }
         let bounded = min(max(delay, Self.refusalDelays.lowerBound), Self.refusalDelays.upperBound)
         refusalUntil = max(refusalUntil ?? .zero, now + bounded)
-    }
-
-    // MARK: holding
-
-    private mutating func hold(
-        _ external: Endpoint, by method: MappingMethod, for lifetime: Duration, at now: Instant,
-        _ outbox: inout MappingOutbox
-    ) {
-        // A tiny lifetime would have us ask all the time.
-        let lifetime = max(lifetime, Self.renewalGap * 2)
-        let half = Duration.nanoseconds(lifetime.nanoseconds / 2)
-        let renewal = method == .upnp ? min(half, Self.upnpRenewalLimit) : half
-        let new = MappingLease(external: external, method: method, expiresAt: now + lifetime)
-        let old = lease
-        switch state {
-        case .releasing, .released: return
-        case .seeking, .claiming, .waiting, .held: break
-        }
-        stopAsking(&outbox)
-        state = .held(new, renewAt: now + renewal, isRenewing: false)
-        suggestion = external
-        problem = nil
-        toldProblem = nil
-        retryDelay = Self.retryDelays.lowerBound
-        counts[old == nil ? .mapped : .renewed] += 1
-        if old?.external != new.external || old?.method != new.method { outbox.append(.event(.mapped(target, new))) }
-        outbox.append(.changed)
-    }
-
-    private mutating func renew(at now: Instant, _ outbox: inout MappingOutbox) {
-        guard case .held(let lease, let renewAt, _) = state else { return }
-        lastAsked = now
-        state = .held(lease, renewAt: renewAt, isRenewing: true)
-        if let event = clients.probe(lease.method, for: suggestion, at: now, &outbox) {
-            take(event, from: lease.method, at: now, &outbox)
-        }
-    }
-
-    /// A renewal is under way, and its method has said something other than yes.
-    private mutating func followUp(
-        _ event: MethodEvent, of lease: MappingLease, at now: Instant, _ outbox: inout MappingOutbox
-    ) {
-        switch event {
-        case .available: clients.claim(lease.method, for: suggestion, at: now, &outbox)
-        case .unanswered:
-            // Again when half of what remains has passed: the gateway may be starting anew.
-            let remaining = Duration.nanoseconds((lease.expiresAt - now).nanoseconds / 2)
-            state = .held(lease, renewAt: now + max(remaining, Self.renewalGap), isRenewing: false)
-        case .refused(let refusal, _): lose(lease, .refused(lease.method, refusal), at: now, &outbox)
-        case .granted, .released: break
-        }
-    }
-
-    private mutating func lose(
-        _ lease: MappingLease, _ reason: MappingProblem, at now: Instant, _ outbox: inout MappingOutbox
-    ) {
-        counts[.lost] += 1
-        stopAsking(&outbox)
-        standings[lease.method] = .unknown
-        problem = reason
-        state = .waiting(until: now)
-        outbox.append(.event(.lost(target, lease, reason)))
-        outbox.append(.changed)
-        seek(at: now, &outbox)
-    }
-
-    // MARK: ending
-
-    /// Has the mapping deleted. What was asked for but not answered is given back too, without waiting for it.
-    mutating func release(at now: Instant, _ outbox: inout MappingOutbox) {
-        let wasAskingPCP = clients.pcp.isAsking
-        let used: MappingMethod? =
-            switch state {
-            case .held(let lease, _, _): lease.method
-            case .claiming(let method): method
-            case .seeking, .waiting: nil
-            case .releasing, .released: nil
-            }
-        switch state {
-        case .releasing, .released: return
-        case .held: outbox.append(.changed)
-        case .seeking, .claiming, .waiting: break
-        }
-        stopAsking(&outbox)
-        state = .releasing(until: now + Self.releaseTimeout)
-        if let used {
-            if case .released? = clients.release(used, at: now, &outbox) { finishRelease(&outbox) }
-        } else {
-            if wasAskingPCP { clients.pcp.release(at: now, &outbox) }
-            finishRelease(&outbox)
-        }
-    }
-
-    private mutating func finishRelease(_ outbox: inout MappingOutbox) {
-        guard case .releasing = state else { return }
-        stopAsking(&outbox)
-        state = .released
     }
 }
