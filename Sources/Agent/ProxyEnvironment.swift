@@ -15,7 +15,7 @@ struct ProxyEnvironment {
             [name, name.uppercased()].lazy.compactMap(variable).first { !$0.isEmpty }
         }
         let text = value("https_proxy")
-        proxy = text.flatMap { HTTPProxy($0.contains("://") ? $0 : "http://\($0)") }
+        proxy = text.flatMap { HTTPProxy($0.hasURLScheme ? $0 : "http://\($0)") }
         exceptions = ProxyExceptions(value("no_proxy") ?? "")
         isUnreadable = text != nil && proxy == nil
     }

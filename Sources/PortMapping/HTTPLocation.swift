@@ -28,7 +28,7 @@ package struct HTTPLocation: Equatable, Sendable {
 
     /// What a link in a document at this place, or with this base, leads to.
     package func resolving(_ link: String) -> HTTPLocation? {
-        if link.contains("://") { return HTTPLocation(link) }
+        if link.hasURLScheme { return HTTPLocation(link) }
         guard link.utf8.count <= Self.limitBytes, Self.isPlain(link), !link.isEmpty else { return nil }
         if link.hasPrefix("/") { return HTTPLocation(endpoint, path: link) }
         let folder = path.prefix { $0 != "?" }

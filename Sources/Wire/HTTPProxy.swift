@@ -103,3 +103,19 @@ extension StringProtocol {
         .joined()
     }
 }
+
+extension StringProtocol {
+    /// Whether a text begins with a scheme and `://` (RFC 3986 §3).
+    package var hasURLScheme: Bool {
+        guard let colon = firstIndex(of: ":"), let first = utf8.first, first.isLetter else { return false }
+        let isScheme = self[..<colon].utf8.allSatisfy { $0.isLetter || $0.isDigit || "+-.".utf8.contains($0) }
+        return isScheme && self[colon...].hasPrefix("://")
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
+    }
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+}

@@ -28,4 +28,9 @@ import Wire
     @Test func `the name shows no credentials`() {
         #expect(HTTPProxy("http://user:secret@proxy:1")?.name == "proxy:1")
     }
+
+    @Test func `a scheme is told from a host with a port`() {
+        for url in ["http://proxy", "h2+x://a", "HTTPS://a:1"] { #expect(url.hasURLScheme) }
+        for other in ["proxy:3128", "", "://a", "/path?of=http://a", "1http://a", ":"] { #expect(!other.hasURLScheme) }
+    }
 }
