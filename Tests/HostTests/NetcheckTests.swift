@@ -91,7 +91,7 @@ struct NetcheckTests {
             }
             let node = try MeshNode(
                 on: lab.host("beta", on: lab.router("home", kind).lan), files: MeshNode.builtFiles(for: lab.run))
-            try node.host.shell("echo 'stun: {servers: [\(first)]}' >>/etc/kubemesh/config.yaml")
+            try node.host.shell("echo 'stun: {servers: [\(first)]}' >/etc/kubemesh/config.yaml")
             try node.up()
             let ipv4 = try ipv4(node.netcheck())
             #expect(ipv4.mapping == mapping && ipv4.filtering == filtering, "\(ipv4)")
@@ -114,7 +114,7 @@ struct NetcheckTests {
             let behaviour = try client.shell("turnutils_natdiscovery -m -p 20007 \(server) 2>&1 || true")
             #expect(behaviour.contains("UDP reflexive addr"), "\(behaviour)")
             // Nobody of another mesh is served when members alone are.
-            try alpha.host.shell("echo 'stun: {serve: members}' >>/etc/kubemesh/config.yaml")
+            try alpha.host.shell("echo 'stun: {serve: members}' >/etc/kubemesh/config.yaml")
             try alpha.meshctl("reload")
             let refused = try client.shell("timeout 3 turnutils_stunclient -p 20007 \(server) 2>&1 || true")
             #expect(!refused.contains("UDP reflexive addr"), "\(refused)")

@@ -118,7 +118,7 @@ struct PortMappingTests {
             }
             probe.send("after the pinhole", to: Endpoint(inside, port: 20007))
             // Switched off while the agent runs, rather than by `down`, which other tests do.
-            try scene.inside.host.shell("echo 'portMapping: off' >>/etc/kubemesh/config.yaml")
+            try scene.inside.host.shell("echo 'portMapping: off' >/etc/kubemesh/config.yaml")
             try scene.inside.meshctl("reload")
             try wait(for: "the end of all mappings", within: .seconds(5)) { () throws(LabError) in
                 let rules = try scene.gateway.mappings()

@@ -63,7 +63,7 @@ struct StreamTests {
                 """
                 echo '\(proxy.uplink.address) proxy.example' >>/etc/hosts
                 mkdir -p /etc/kubemesh
-                echo 'stream: {proxy: "http://proxy.example:8888"}' >>/etc/kubemesh/config.yaml
+                echo 'stream: {proxy: "http://proxy.example:8888"}' >/etc/kubemesh/config.yaml
                 """)
             let token = try #require(try duo.relays[0].node.up().token?.token)
             try duo.right.node.up(token)

@@ -71,7 +71,7 @@ package final class Duo {
             let node = try MeshNode(on: host, files: files)
             // As a server's operator would; nodes also find out by themselves that they are reachable.
             try host.shell(
-                "mkdir -p /etc/kubemesh; echo 'advertise: [\"\(host.uplink.address)\"]' >>/etc/kubemesh/config.yaml")
+                "mkdir -p /etc/kubemesh; echo 'advertise: [\"\(host.uplink.address)\"]' >/etc/kubemesh/config.yaml")
             relays.append(Relay(node: node, line: line))
         }
         self.relays = relays

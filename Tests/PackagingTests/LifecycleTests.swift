@@ -22,7 +22,7 @@ struct LifecycleTests {
             print("meshctl up to the first answered container packet: \(duration)")
             #expect(duration <= .seconds(2))
             try site.alphaContainer.ping(site.beta.meshAddress(of: site.betaContainer))
-            #expect(try site.alpha.daemonStatus("Threads") == "4", "main, control, outbound, inbound")
+            #expect(try site.alpha.daemonStatus("Threads") == "5", "main, control, outbound, inbound, streams")
             try site.alpha.host.ping(site.beta.meshAddress(of: site.betaContainer))
         }
     }

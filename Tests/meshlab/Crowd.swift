@@ -12,7 +12,7 @@ enum Crowd {
     private static func measure(in lab: Lab, files: String, into findings: inout Trial.Findings) throws {
         let relay = try node("relay", on: lab.core, in: lab, files: files)
         try relay.host.shell(
-            "mkdir -p /etc/kubemesh; echo 'advertise: [\"\(relay.host.uplink.address)\"]' >>/etc/kubemesh/config.yaml")
+            "mkdir -p /etc/kubemesh; echo 'advertise: [\"\(relay.host.uplink.address)\"]' >/etc/kubemesh/config.yaml")
         try relay.up()
         let token = try relay.invite(uses: count + 1)
         let far = try node("far", on: lab.router("far-gw", .symmetric, hasIPv6: false).lan, in: lab, files: files)
