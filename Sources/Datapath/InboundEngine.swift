@@ -145,7 +145,7 @@ package struct InboundEngine: ~Copyable {
             drops.add(.unknownCircuit)
             return
         }
-        guard circuit.source == source else {
+        guard circuit.accepts(from: source) else {
             drops.add(.wrongCircuitSource)
             return
         }

@@ -159,13 +159,19 @@ package struct CircuitEntry: Sendable {
 
     /// The identifier in frames to this node.
     package let id: UInt64
-    /// The only endpoint that frames are accepted from.
+    /// Where frames are expected from.
     package let source: Endpoint
+    /// Where else the sender has shown itself: which of its addresses it sends from is its own choice.
+    package let otherSources: [Endpoint]
     package let role: Role
 
-    package init(id: UInt64, source: Endpoint, role: Role) {
+    package init(id: UInt64, source: Endpoint, otherSources: [Endpoint] = [], role: Role) {
         self.id = id
         self.source = source
+        self.otherSources = otherSources
         self.role = role
     }
+
+    /// Frames are accepted from no other endpoint than those of the sender.
+    package func accepts(from origin: Endpoint) -> Bool { source == origin || otherSources.contains(origin) }
 }

@@ -22,7 +22,10 @@ extension Node {
         noteHeardAlongStream(number, path, at: now)
         noteForSearch(number, along: path, at: now)
         let relay = relay(of: path)
+        let isNewSource = path.isDirect && peers[number]?.paths.hasHeard(along: path) == false
         updatePaths(number, at: now) { $0.heard(along: path, through: relay, at: now, using: &$1) }
+        // Circuits take frames from there from now on.
+        if isNewSource { areTablesStale = true }
     }
 
     /// The packet threads noted packets of a peer: its paths are watched as closely as that calls for.

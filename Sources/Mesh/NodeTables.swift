@@ -79,12 +79,13 @@ extension Node {
             .flatMap { peer in peer.sources.map { (prefix: $0, value: peer.number) } }
     }
 
-    private var circuitEntries: [CircuitEntry] {
+    var circuitEntries: [CircuitEntry] {
         var entries: [CircuitEntry] = []
         for (identifier, slot) in circuits.entries {
             guard case .local(let circuit) = slot, case .direct(let endpoint)? = peers[circuit.relay]?.paths.current
             else { continue }
-            entries.append(CircuitEntry(id: identifier, source: endpoint, role: .end))
+            let others = otherSources(of: circuit.relay, than: endpoint)
+            entries.append(CircuitEntry(id: identifier, source: endpoint, otherSources: others, role: .end))
         }
         for circuit in relay.all {
             for leg in [circuit.opener, circuit.target] {
@@ -94,9 +95,18 @@ extension Node {
                     case .direct(let target)? = peers[to.peer]?.paths.current
                 else { continue }
                 let next = Destination(target, localAddress: peers[to.peer]?.localAddress, circuit: replyID)
-                entries.append(CircuitEntry(id: leg.relayID, source: source, role: .relay(to: next, meter: meter)))
+                let others = otherSources(of: from.peer, than: source)
+                entries.append(
+                    CircuitEntry(
+                        id: leg.relayID, source: source, otherSources: others, role: .relay(to: next, meter: meter)))
             }
         }
         return entries
+    }
+
+    /// Each side chooses for itself which way it sends: a member with two addresses may send frames from one while we send
+    /// to the other.
+    private func otherSources(of number: Int, than source: Endpoint) -> [Endpoint] {
+        peers[number]?.paths.heardEndpoints.filter { $0 != source } ?? []
     }
 }

@@ -84,6 +84,19 @@ struct RelayingTests {
         #expect(relayed.map(\.datagrams.count) == [2, 1, 1, 2])
     }
 
+    @Test func `frames are taken from each endpoint that their sender has shown itself at, and from no other`() {
+        let second = Endpoint("[2001:db8::7]:20007")!
+        let circuit = CircuitEntry(
+            id: 1, source: TestSession.endpoint1, otherSources: [second],
+            role: .relay(to: Destination(TestSession.endpoint2, circuit: 9), meter: RelayMeter()))
+        let relay = TestNode(Tables(generation: 1, circuits: [circuit]), now: now)
+        let frame = RelayFrame.header(circuit: 1) + [UInt8(4), 0, 0, 0] + Array(repeating: 1, count: 36)
+        #expect(relay.receive(frame, from: TestSession.endpoint1, at: now).trains.count == 1)
+        #expect(relay.receive(frame, from: second, at: now).trains.count == 1)
+        #expect(relay.receive(frame, from: TestSession.relay, at: now).trains.isEmpty)
+        #expect(relay.inboundDrops[.wrongCircuitSource] == 1)
+    }
+
     @Test func `what is relayed counts for the member that sends it, and what goes beyond a rate is dropped`() {
         let quota = RelayQuota()
         let meter = RelayMeter(quota)

@@ -66,7 +66,8 @@ struct ReachTests {
     }
 
     @Test func `two nodes behind firewalls with IPv6 talk directly by it`() throws {
-        try Lab.withMesh(hasIPv6: true) { _, trio in
+        // By IPv4 there is no way through two symmetric NATs.
+        try Lab.withMesh(behind: .symmetric, hasIPv6: true) { _, trio in
             let address = try trio.gamma.address()
             #expect(try trio.beta.containers[0].canPing(address))
             try wait(for: "a direct path between beta and gamma", within: .seconds(20)) { () throws(LabError) in
