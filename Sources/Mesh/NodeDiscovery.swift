@@ -204,6 +204,7 @@ extension Node {
         for action in discoveryActions {
             switch action {
             case .send(let bytes, let socket, let target):
+                noteSent(to: target, at: now)
                 actions.append(.probe(bytes, from: socket, to: target))
             case .dialBack(let test, let member, let target):
                 let question = DialBackClient.Question(
@@ -239,6 +240,7 @@ extension Node {
         discovery.report = whole
         actions.append(.closeProbes(Self.discoverySockets.map(\.number)))
         events(.natDiscovered(whole))
+        reconsiderReachability(at: now)
         measureLifetime(at: now)
     }
 }

@@ -68,6 +68,7 @@ extension Node {
             guard let run = lifetimeRun else { return }
             switch action {
             case .send(let bytes, let server):
+                noteSent(to: server, at: now)
                 actions.append(.probe(bytes, from: Self.lifetimeSocket.number, to: server))
             case .dialBack(let target):
                 let question = DialBackClient.Question(

@@ -99,7 +99,9 @@ extension Node {
         var writer = ByteWriter(capacity: 20)
         writer.append(Self.knock)
         writer.append(bigEndian: nonce)
-        actions.append(.send(writer.bytes, to: Destination(Endpoint(endpoint.address, port: port))))
+        let secondEndpoint = Endpoint(endpoint.address, port: port)
+        noteSent(to: secondEndpoint, at: now)
+        actions.append(.send(writer.bytes, to: Destination(secondEndpoint)))
     }
 
     /// What a member saw at its second port.

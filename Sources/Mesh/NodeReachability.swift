@@ -43,9 +43,8 @@ extension Node {
 
     /// Tests every target now, unless a test is under way.
     mutating func testReachability(at now: Instant) {
-        let kinds = Dictionary(candidates.map { ($0.endpoint, $0.kind) }) { first, _ in first }
         let plan = reachability.targets.map { target in
-            (target: target.endpoint, helpers: helpers(for: kinds[target.endpoint], at: now))
+            (target: target.endpoint, helpers: helpers(for: target.endpoint, at: now))
         }
         for question in reachability.begin(plan, at: now) {
             carryOut(dialBacks.ask(question, at: now, using: &random), at: now)
@@ -57,7 +56,7 @@ extension Node {
     ///
     /// What comes from an address that we have sent to passes a NAT that filters by address: towards an endpoint that a NAT made
     /// that proves nothing, unless the NAT is known not to filter.
-    private mutating func helpers(for kind: OwnCandidate.Kind?, at now: Instant) -> [DialBackClient.Helper] {
+    private mutating func helpers(for target: Endpoint, at now: Instant) -> [DialBackClient.Helper] {
         let others = peers.all.filter { $0.isMember && $0.hasSession && $0.paths.current != nil }
         let strangers = others.filter { isStranger($0, at: now) }
             .map { DialBackClient.Helper(peer: $0.number, dialler: nil, isStranger: true) }
@@ -66,8 +65,23 @@ extension Node {
             .map { DialBackClient.Helper(peer: $0.number, dialler: nil, isStranger: false) }
         let outside = (strangers + named).shuffled(using: &random)
         if !outside.isEmpty { return outside }
-        guard kind != .reflexive || discovery.report?.ipv4.filtering == .known(.endpointIndependent) else { return [] }
-        return known.shuffled(using: &random)
+        return acquaintancesProve(target) ? known.shuffled(using: &random) : []
+    }
+
+    /// Whether an endpoint of ours is known to be open to all when somebody gets in that we have sent to: not where a NAT
+    /// made it, unless that NAT does not filter.
+    private func acquaintancesProve(_ target: Endpoint) -> Bool {
+        candidates.first { $0.endpoint == target }?.kind != .reflexive
+            || discovery.report?.ipv4.filtering == .known(.endpointIndependent)
+    }
+
+    /// Whether what came of a question shows how strangers fare. Who was one when it was asked may not be one any more when its
+    /// nonce arrives.
+    private func isProof(
+        _ result: DialBackClient.Result, of question: DialBackClient.Question, at now: Instant
+    ) -> Bool {
+        guard case .arrived(_, let source) = result else { return true }
+        return acquaintancesProve(question.target) || !wasContacted(source.address, at: now)
     }
 
     /// Members without a session with us, which a relay is asked to pass the request to.
@@ -100,7 +114,8 @@ extension Node {
                 case .discovery(let test, let isIPv4): dialled(test, isIPv4: isIPv4, result.outcome, at: now)
                 case .lifetime: dialledForLifetime(result.outcome, at: now)
                 case .reachability:
-                    if reachability.finished(question, result, at: now) { settleReachability(at: now) }
+                    let finding = isProof(result, of: question, at: now) ? result : .notSent(nil)
+                    if reachability.finished(question, finding, at: now) { settleReachability(at: now) }
                     deadlines.set(reachability.nextRound, for: .reachability)
                 }
             }
@@ -137,6 +152,22 @@ extension Node {
         refreshRecord(at: now)
     }
 
+    /// What is known of the NAT has changed. One that filters lets in whom we have called before a restart, say, which is then no
+    /// sign of being reachable; through one that does not filter others can prove that we are.
+    mutating func reconsiderReachability(at now: Instant) {
+        if filtersStrangers { cameUnasked = false }
+        settleReachability(at: now)
+        if !reachability.isConfirmed { testReachability(at: now) }
+    }
+
+    private var filtersStrangers: Bool {
+        guard let report = discovery.report?.ipv4, report.mapping != .known(.none) else { return false }
+        return switch report.filtering.value {
+        case .addressDependent, .addressAndPortDependent, .endpointDependent: true
+        case .endpointIndependent, .notPortDependent, nil: false
+        }
+    }
+
     /// A member came without being asked. From outside: no NAT or firewall keeps strangers out, as far as that shows; others are
     /// asked to confirm it. From a network of ours: we are reached there.
     mutating func noteUnsolicited(from endpoint: Endpoint, at now: Instant) {
@@ -145,7 +176,7 @@ extension Node {
             isReachableLocally = true
             refreshRecord(at: now)
         } else if !isReachable {
-            cameUnasked = true
+            cameUnasked = !(endpoint.address.isIPv4 && filtersStrangers)
             settleReachability(at: now)
             testReachabilitySoon(at: now)
         }
@@ -196,6 +227,7 @@ extension Node {
             return .overLimit
         }
         counters.dialBacks += 1
+        noteSent(to: target, at: now)
         switch origin {
         case .fresh: actions.append(.dialBack(nonce.datagram, to: target))
         case .own: actions.append(.send(nonce.datagram, to: Destination(target)))

@@ -111,7 +111,9 @@ extension Node {
     private mutating func carryOut(_ stunActions: [STUNClient.Action], at now: Instant) {
         for action in stunActions {
             switch action {
-            case .send(let request, from: _, let server): actions.append(.send(request, to: Destination(server)))
+            case .send(let request, from: _, let server):
+                noteSent(to: server, at: now)
+                actions.append(.send(request, to: Destination(server)))
             case .done(let question, .answered(let answer)):
                 noteReflexive(answer.mapped, toldBy: .server(question.server), at: now)
             case .done(let question, .refused), .done(let question, .unanswered):

@@ -54,6 +54,45 @@ import Wire
         #expect(try node(mesh, "hub").isReachable)
     }
 
+    @Test func `who was sent to before its nonce arrived proves nothing through a NAT`() throws {
+        let mesh = mesh()
+        let target = Endpoint("198.18.2.2:20007")!
+        let far = Endpoint("198.18.4.2:5555")!
+        for hasBeenContacted in [true, false] {
+            mesh.with("one") { node, now in
+                guard let hub = node.peers.all.first(where: { $0.name == "hub" }) else { return }
+                node.reachability = Reachability()
+                node.reachability.setTargets([target], at: now)
+                let helper = DialBackClient.Helper(peer: hub.number, dialler: nil, isStranger: true)
+                for question in node.reachability.begin([(target, [helper])], at: now) {
+                    for case .ask(let nonce, _) in node.dialBacks.ask(question, at: now, using: &node.random) {
+                        node.contacted = [:]
+                        if hasBeenContacted { node.noteSent(to: far, at: now) }
+                        node.receiveIndication(nonce.datagram, from: far, on: 0, at: now)
+                    }
+                }
+            }
+            #expect(try isConfirmed(mesh, "one") == !hasBeenContacted)
+        }
+    }
+
+    @Test func `through a NAT that filters, a member that comes unasked is no sign of being reachable`() throws {
+        for (behavior, isReachable) in [(NATBehavior.restricted, false), (.fullCone, true)] {
+            let mesh = VirtualMesh()
+            let token = mesh.create("hub", at: "198.18.1.2:20007")
+            mesh.join("far", at: "198.18.4.2:20007", with: token)
+            mesh.run(for: .seconds(3))
+            mesh.join("one", at: "192.168.1.2:20007", behind: "198.18.2.2", behavior, with: token)
+            mesh.run(for: .seconds(10))
+            mesh.with("one") { node, now in
+                // As after a restart: the NAT remembers whom we called, and we do not.
+                node.contacted = [:]
+                node.noteUnsolicited(from: Endpoint("198.18.4.2:20007")!, at: now)
+            }
+            #expect(try node(mesh, "one").isReachable == isReachable)
+        }
+    }
+
     @Test func `an advertised address counts until others have tried it in vain`() throws {
         let mesh = mesh()
         let advertised = Endpoint("198.18.66.6:20007")!
