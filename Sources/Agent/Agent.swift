@@ -84,9 +84,7 @@ package actor Agent {
     /// Listens, and brings the mesh up if it was up when the daemon last ran.
     package func start() throws(AgentError) {
         do {
-            _ = try loop.watch(control.listener.descriptor, for: .readable) { [self] _ in
-                assumeIsolated { $0.acceptConnections() }
-            }
+            try control.listen { [self] _ in assumeIsolated { $0.acceptConnections() } }
         } catch {
             throw .system(error)
         }

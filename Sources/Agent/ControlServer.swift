@@ -1,16 +1,19 @@
 package import ControlAPI
 import Glibc
 package import Linux
+import SansIO
 
 /// The daemon's end of the local socket: reads one request from each connection and writes its replies.
 ///
 /// Confined to the event loop's thread by its owner, which forwards readiness. Connections are bounded in number, requests in
-/// length; who may connect is the socket's file mode.
+/// length; who may connect is the socket's file mode. When the process has no descriptor left, who waits goes on waiting.
 package struct ControlServer: ~Copyable {
     /// Names one connection; never used twice.
     package typealias ConnectionID = UInt64
 
     package static let connectionLimit = 64
+    /// Until somebody is accepted again after the system refused another descriptor.
+    private static let acceptPause: Duration = .seconds(1)
 
     private final class Connection {
         let socket: UnixSocketConnection
@@ -24,8 +27,11 @@ package struct ControlServer: ~Copyable {
         init(_ socket: UnixSocketConnection) { self.socket = socket }
     }
 
-    package let listener: UnixSocketListener
+    private let listener: UnixSocketListener
     private let loop: EventLoop
+    private var watch: EventLoop.Watch?
+    /// Ends a pause in accepting.
+    private var resumption: EventLoop.Timer?
     private var connections: [ConnectionID: Connection] = [:]
     private var nextID: ConnectionID = 1
 
@@ -44,11 +50,20 @@ package struct ControlServer: ~Copyable {
         }
     }
 
+    /// Calls `handler` from now on when somebody waits to be accepted.
+    package mutating func listen(_ handler: @escaping EventLoop.ReadinessHandler) throws(SystemError) {
+        let watch = try loop.watch(listener.descriptor, for: .readable, handler)
+        self.watch = watch
+        resumption = loop.makeTimer { [loop] in
+            try? loop.setInterest(.readable, of: watch)  // Fails only once the loop has ended.
+        }
+    }
+
     /// Accepts what waits; `makeHandler` gives the readiness handler of each new connection.
     package mutating func accept(
         makeHandler: (ConnectionID) -> EventLoop.ReadinessHandler
     ) {
-        while let socket = try? listener.accept() {  // An error concerns one connection, which is gone by then.
+        while let socket = next() {
             guard connections.count < Self.connectionLimit else { continue }
             let identifier = nextID
             nextID += 1
@@ -56,6 +71,20 @@ package struct ControlServer: ~Copyable {
             connection.watch = try? loop.watch(socket.descriptor, for: .readable, makeHandler(identifier))
             // A connection that cannot be watched is closed by letting go of it.
             if connection.watch != nil { connections[identifier] = connection }
+        }
+    }
+
+    /// Who waits first. Without a descriptor for it nobody is accepted for a moment: the listener stays readable, and would be
+    /// reported again at once.
+    private func next() -> UnixSocketConnection? {
+        do {
+            return try listener.accept()
+        } catch {
+            if let watch, let resumption {
+                try? loop.setInterest([], of: watch)  // At worst the listener is reported again at once.
+                loop.set(resumption, to: SystemClock.now + Self.acceptPause)
+            }
+            return nil
         }
     }
 

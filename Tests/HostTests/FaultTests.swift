@@ -161,6 +161,23 @@ struct FaultTests {
         }
     }
 
+    @Test func `an agent that has run out of open files rests until it may open more`() throws {
+        try Lab.withLoneHost { _, site in
+            try site.node.up()
+            let process = try site.node.processID()
+            try site.host.run("prlimit", "--pid", "\(process)", "--nofile=3:")
+            let client = try site.host.start("meshctl", "status", log: "status")
+            let before = try MeshNode.processorTime(of: process)
+            try Meter.pause(.seconds(3))
+            #expect(try MeshNode.processorTime(of: process) - before < .seconds(1))
+            #expect(client.isRunning)
+            try site.host.run("prlimit", "--pid", "\(process)", "--nofile=1024:")
+            try wait(for: "the answer", within: .seconds(20)) { !client.isRunning }
+            #expect(client.exitStatus == 0, "\(client.log)")
+            #expect(try site.node.status().state == .ready)
+        }
+    }
+
     @Test func `the agent makes do with few open files`() throws {
         try Lab.withLoneHost { _, site in
             try Command(site.host.entry + ["prlimit", "--nofile=64:64", "--", "meshctl", "up"]).run()

@@ -96,6 +96,15 @@ package final class MeshNode {
         }
     }
 
+    /// The processor time that a process has used so far: fields 14 and 15 of its stat, in hundredths of a second.
+    package static func processorTime(of process: Int32) throws(LabError) -> Duration {
+        let fields = Files.text(of: "/proc/\(process)/stat")?.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Int(fields[11]), let system = Int(fields[12]) else {
+            throw .unexpected("process \(process) is gone")
+        }
+        return .milliseconds(10 * (user + system))
+    }
+
     /// What the agent logs where `meshctl up` started it.
     package var log: String { Self.log(on: host) }
 
