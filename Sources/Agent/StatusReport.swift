@@ -90,6 +90,7 @@ extension MeshService {
             .init("datagrams not understood", UInt64(counts.malformedDatagrams)),
             .init("handshake messages for no session", UInt64(counts.unknownReceivers)),
             .init("handshakes refused", UInt64(counts.refusedHandshakes)),
+            .init("handshakes asked to come again with a cookie", UInt64(counts.cookiesAsked)),
             .init("strangers turned away", UInt64(counts.tentativeRefused)),
             .init("records refused", UInt64(counts.recordsRefused)),
             .init("circuits refused", UInt64(counts.circuitsRefused)),

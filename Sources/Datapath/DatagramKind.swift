@@ -3,7 +3,7 @@ import Traversal
 
 /// What a datagram is that holds no data, by its length and first bytes alone: what is none of these is nobody's.
 enum DatagramKind: Equatable {
-    /// A handshake initiation; `hasCookie`: its mac2 is not empty, so that its sender has heard from us.
+    /// A handshake initiation; `hasCookie`: its mac2 is not empty. `Tables.judged` tells whether that is of a cookie of ours.
     case initiation(hasCookie: Bool)
     /// A handshake response or a cookie reply: the answer to a message of ours, if it is genuine.
     case answer

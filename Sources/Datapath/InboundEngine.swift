@@ -313,11 +313,11 @@ package struct InboundEngine: ~Copyable {
         }
         let isKnown = tables.isKnown(origin.path)
         // Before it takes anything of the budget: who does not know our key is no stranger worth a cookie.
-        if case .initiation = kind, !isKnown, let keys = tables.macKeys, !keys.hasValidMAC1(datagram.array) {
+        guard let judged = isKnown ? kind : tables.judged(kind, datagram.array, along: origin.path) else {
             drops.add(.wrongMAC)
             return
         }
-        switch budget.admit(kind, along: origin.path, isKnown: isKnown, at: now) {
+        switch budget.admit(judged, along: origin.path, isKnown: isKnown, at: now) {
         case .success(let sender): report(.datagram(datagram.array, origin: origin, from: sender))
         case .failure(let refusal): drops.add(refusal.reason)
         }

@@ -154,10 +154,10 @@ package struct PlainPath {
     private func handUp(_ message: [UInt8], _ origin: Origin) -> Outcome {
         guard let kind = PacketBuffer.reading(message, DatagramKind.init) else { return drop(.unknownKind) }
         let isKnown = tables.isKnown(origin.path)
-        if case .initiation = kind, !isKnown, let keys = tables.macKeys, !keys.hasValidMAC1(message) {
+        guard let judged = isKnown ? kind : tables.judged(kind, message, along: origin.path) else {
             return drop(.wrongMAC)
         }
-        return Outcome(upcalls: [.datagram(message, origin: origin, from: kind.sender(isKnown: isKnown))])
+        return Outcome(upcalls: [.datagram(message, origin: origin, from: judged.sender(isKnown: isKnown))])
     }
 
     private func deliver(_ plaintext: [UInt8], from peer: PeerEntry, _ origin: Origin) -> Outcome {

@@ -13,8 +13,8 @@ package final class Tables: Sendable {
     package let generation: UInt64
     package let peers: [PeerEntry?]
     package let routes: RouteTable
-    /// Makes the mac1 of handshake messages to this node; `nil`: they are not checked.
-    package let macKeys: MACKeys?
+    /// Judges the MACs of strangers' initiations to this node; `nil`: they are not checked.
+    package let handshakeMACs: HandshakeMACs?
     /// Where peers are.
     private let endpoints: Set<Endpoint>
     private let sessions: [Session?]
@@ -37,11 +37,11 @@ package final class Tables: Sendable {
     /// in one slot the later counts; who allocates identifiers sees to it that there are none.
     package init(
         generation: UInt64, peers: [PeerEntry] = [], sessions: [Session] = [], circuits: [CircuitEntry] = [],
-        routes: RouteTable = .empty, macKeys: MACKeys? = nil
+        routes: RouteTable = .empty, handshakeMACs: HandshakeMACs? = nil
     ) {
         self.generation = generation
         self.routes = routes
-        self.macKeys = macKeys
+        self.handshakeMACs = handshakeMACs
         var endpoints: Set<Endpoint> = []
         for peer in peers {
             if case .direct(let endpoint)? = peer.path { endpoints.insert(endpoint) }
@@ -78,6 +78,16 @@ package final class Tables: Sendable {
         case .relayed: true
         case .direct(let endpoint): endpoint.isLink || endpoints.contains(endpoint)
         }
+    }
+
+    /// What a datagram is by its MACs too: `nil` for an initiation of somebody who does not know our key; one with a mac2 that no
+    /// cookie of ours makes is one without.
+    func judged(_ kind: DatagramKind, _ message: [UInt8], along path: Path) -> DatagramKind? {
+        guard case .initiation(let hasCookie) = kind, case .direct(let source) = path, let macs = handshakeMACs else {
+            return kind
+        }
+        guard macs.hasValidMAC1(message) else { return nil }
+        return .initiation(hasCookie: hasCookie && macs.hasValidMAC2(message, from: source))
     }
 
     func peer(_ index: Int) -> PeerEntry? {

@@ -6,7 +6,7 @@ import Traversal
 ///
 /// ```
 ///   from where a peer is, or along a circuit or link   20,000    rekeying, and what others send in a peer's name
-///   initiation with a cookie                            5,000    its sender has been heard of before
+///   initiation with a cookie of ours                    5,000    its sender receives where it says it is
 ///   initiation without, repeated                        2,000    its sender has waited and is still there
 ///   initiation without                                 10,000    from strangers, some of whom are asked for a cookie
 ///   response, cookie reply                              5,000

@@ -102,6 +102,8 @@ package struct Node {
         package var malformedDatagrams = 0
         package var unknownReceivers = 0
         package var refusedHandshakes = 0
+        /// Initiations that were answered with a cookie, for their senders to come again with.
+        package var cookiesAsked = 0
         package var circuitsRefused = 0
         package var tentativeRefused = 0
         package var recordsRefused = 0
@@ -374,7 +376,10 @@ package struct Node {
 
     private mutating func maintain(at now: Instant) {
         deadlines.set(now + Self.maintenanceInterval, for: .maintenance)
-        if responder.nextDeadline <= now { responder.replaceCookieSecret(random.secret(32), at: now) }
+        if responder.nextDeadline <= now {
+            responder.replaceCookieSecret(random.secret(32), at: now)
+            areTablesStale = true
+        }
         carryOut(registry.advance(to: wallTime(at: now)), at: now)
         watchAllPaths(at: now)
         updateOwnRelays()

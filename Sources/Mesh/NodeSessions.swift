@@ -35,7 +35,9 @@ extension Node {
     private mutating func receiveHandshake(_ message: [UInt8], along path: Path, at now: Instant) {
         switch responder.examine(message, from: source(of: path), at: now) {
         case .drop: counters.refusedHandshakes += 1
-        case .reply(let cookie): send(cookie, along: path, at: now)
+        case .reply(let cookie):
+            counters.cookiesAsked += 1
+            send(cookie, along: path, at: now)
         case .accept:
             if message.first == InitiationMessage.type {
                 receiveInitiation(message, along: path, at: now)

@@ -45,7 +45,7 @@ extension Node {
             .publish(
                 Tables(
                     generation: generation, peers: entries, sessions: live, circuits: circuitEntries, routes: routes,
-                    macKeys: responder.macKeys)),
+                    handshakeMACs: responder.macs)),
             at: 0)
     }
 

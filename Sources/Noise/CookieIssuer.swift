@@ -26,6 +26,11 @@ struct CookieIssuer: Sendable {
         MACKeys.hasValidMAC2(message, cookie: cookie(for: source))
     }
 
+    /// The mac2 of a sender at `source` over a message that ends with its mac1.
+    func mac2(over message: [UInt8], from source: Endpoint) -> [UInt8] {
+        BLAKE2s.mac16(key: cookie(for: source), message.span)
+    }
+
     /// The reply that tells the sender of `message` its cookie. `sender` is the index in that message.
     ///
     /// Nonces are pseudorandom under the secret: the receiver draws no randomness while it is flooded.

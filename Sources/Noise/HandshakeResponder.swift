@@ -35,7 +35,7 @@ package struct HandshakeResponder: Sendable {
     private static let loadTime: Duration = .seconds(1)
 
     private let key: AgreementKey
-    package let macKeys: MACKeys
+    private let macKeys: MACKeys
     private var cookies: CookieIssuer
     private var secretExpiresAt: Instant
     private var load: TokenBucket
@@ -54,6 +54,9 @@ package struct HandshakeResponder: Sendable {
         load = TokenBucket(rate: handshakeRate, burst: handshakeRate / 2, now: now)
         sources = SourceLimiter(at: now)
     }
+
+    /// What initiations are judged by before they come here; another with every cookie secret.
+    package var macs: HandshakeMACs { HandshakeMACs(keys: macKeys, cookies: cookies) }
 
     /// When the cookie secret must be replaced.
     package var nextDeadline: Instant { secretExpiresAt }

@@ -14,8 +14,11 @@ struct StrangerTests {
     private static let peer = TestSession.endpoint1
     private static let stranger = Endpoint("203.0.113.5:9")!
     private static let own = Bytes32(Array(repeating: 9, count: 32))!
+    private static let cookieSecret = Secret(Array(repeating: 5, count: 32))
 
-    private func node2(macKeys: MACKeys? = nil) -> TestNode { TestNode(session.tables2(macKeys: macKeys), now: now) }
+    private func node2(_ macs: HandshakeMACs? = nil) -> TestNode {
+        TestNode(session.tables2(handshakeMACs: macs), now: now)
+    }
 
     private static func initiation(hasCookie: Bool = false) -> [UInt8] {
         [1, 0, 0, 0] + Array(repeating: 7, count: 128) + Array(repeating: hasCookie ? 1 : 0, count: 16)
@@ -103,12 +106,30 @@ struct StrangerTests {
 
     @Test func `an initiation of somebody who does not know our key takes nothing of the budget`() {
         let keys = MACKeys(receiver: Self.own)
-        let node2 = node2(macKeys: keys)
+        let node2 = node2(HandshakeMACs(keys: keys, cookieSecret: Self.cookieSecret))
         #expect(handedUp(Self.initiation(), count: 3000, by: node2) == 0)
         #expect(node2.inboundDrops[.wrongMAC] == 3000)
         let body = Array(Self.initiation().prefix(116))
         let genuine = body + keys.mac1(over: body.span) + Array(repeating: 0, count: 16)
         #expect(keys.hasValidMAC1(genuine))
         #expect(handedUp(genuine, by: node2) == 1000)
+    }
+
+    @Test func `a made-up cookie is none, and one of ours counts at its own address alone`() {
+        let keys = MACKeys(receiver: Self.own)
+        let macs = HandshakeMACs(keys: keys, cookieSecret: Self.cookieSecret)
+        let node2 = node2(macs)
+        let body = Array(Self.initiation().prefix(116))
+        let message = body + keys.mac1(over: body.span)
+        let made = message + Array(repeating: 1, count: 16)
+        let genuine = message + macs.mac2(over: message, from: Self.stranger)
+        #expect(handedUp(made, by: node2) == 1000)
+        #expect(handedUp(genuine, count: 100, by: node2) == 0, "from other addresses")
+        #expect(handedUp(genuine, count: 100, by: node2, from: Self.stranger) == 100)
+        let received = node2.receive(genuine, from: Self.stranger, at: now)
+        #expect(received.upcalls == [.datagram(genuine, origin: Origin(.direct(Self.stranger)), from: .newcomer)])
+        let stale = self.node2(HandshakeMACs(keys: keys, cookieSecret: Secret(Array(repeating: 6, count: 32))))
+        let late = stale.receive(genuine, from: Self.stranger, at: now)
+        #expect(late.upcalls == [.datagram(genuine, origin: Origin(.direct(Self.stranger)), from: .stranger)])
     }
 }

@@ -150,14 +150,15 @@ struct TestSession {
     }
 
     /// Tables of node 2, whose peer 7 is node 1; it is the end of a circuit too.
-    func tables2(sources: [String] = ["10.128.1.0/24", "fd00:1::/64"], macKeys: MACKeys? = nil) -> Tables {
+    func tables2(sources: [String] = ["10.128.1.0/24", "fd00:1::/64"], handshakeMACs: HandshakeMACs? = nil) -> Tables {
         let peer = PeerEntry(
             index: 7, keypair: keypair2, destination: Destination(Self.endpoint1), path: .direct(Self.endpoint1),
             sources: SourceSet(sources.map { IPPrefix($0)! }), activity: activity2, innerMTU: 1408)
         return Tables(
             generation: 1, peers: [peer], sessions: [Tables.Session(keypair2, peer: peer)],
             circuits: [CircuitEntry(id: Self.endID, source: Self.relay, role: .end)],
-            routes: RouteTable([(IPPrefix("10.128.1.0/24")!, 7), (IPPrefix("fd00:1::/64")!, 7)]), macKeys: macKeys)
+            routes: RouteTable([(IPPrefix("10.128.1.0/24")!, 7), (IPPrefix("fd00:1::/64")!, 7)]),
+            handshakeMACs: handshakeMACs)
     }
 
     /// Tables of the relay: frames of node 1 on `relayID` go to node 2 as `endID`.

@@ -12,7 +12,8 @@ import Wire
 
 private let needsRoot: Comment = "needs root: opens TUN interfaces in network namespaces"
 
-/// A hundred thousand spoofed initiations, 20,000 a second, on real sockets while packets flow.
+/// A hundred thousand spoofed initiations, 20,000 a second, half of them with a made-up cookie, on real sockets while packets
+/// flow.
 @Suite(.serialized, .enabled(if: geteuid() == 0, needsRoot))
 struct FloodTests {
     private static let initiations = 100_000
@@ -23,9 +24,14 @@ struct FloodTests {
         let node1 = try TunnelNode(IPv4Address(10, 128, 0, 1))
         let node2 = try TunnelNode(IPv4Address(10, 128, 0, 2))
         let key = try AgreementKey(secret: Secret(SystemRandom.bytes(32)))
+        let cookieSecret = Secret(SystemRandom.bytes(32))
         let macKeys = MACKeys(receiver: key.publicKey)
-        TunnelNode.connect(node1, node2, macKeys: macKeys)
-        let control = try ControlThread(node1, key)
+        let macs = HandshakeMACs(keys: macKeys, cookieSecret: cookieSecret)
+        TunnelNode.connect(node1, node2, handshakeMACs: macs)
+        let control = try ControlThread(
+            node1, macs,
+            HandshakeResponder(
+                key: key, cookieSecret: cookieSecret, at: SystemClock.now))
         let serving = try Thread(name: "control") { control.run() }
         let flood = try Flood(of: node1, macKeys)
         let start = SystemClock.now
@@ -40,7 +46,9 @@ struct FloodTests {
         var newcomers = 0
         while !flood.isOver.load(ordering: .relaxed) {
             if sent.isMultiple(of: 5) {
-                try newcomer.send(flood.initiation(hasCookie: true), to: node1.endpoint)
+                let message = flood.unfinishedInitiation()
+                try newcomer.send(
+                    message + macs.mac2(over: message, from: newcomer.localEndpoint), to: node1.endpoint)
                 newcomers += 1
             }
             try node2.udp.send(flowMarker(sent), to: Endpoint(.v4(node1.address), port: 9))
@@ -96,13 +104,16 @@ private final class Flood: Sendable {
         self.macKeys = macKeys
     }
 
-    func initiation(hasCookie: Bool) -> [UInt8] {
+    /// One that lacks its mac2.
+    func unfinishedInitiation() -> [UInt8] {
         let body = [1, 0, 0, 0] + SystemRandom.bytes(112)
-        return body + macKeys.mac1(over: body.span) + Array(repeating: hasCookie ? 1 : 0, count: 16)
+        return body + macKeys.mac1(over: body.span)
     }
 
     func run(_ count: Int, _ batch: Int, _ perSecond: Int, mayGoOn: (Int) -> Bool) {
-        let messages = (0..<batch).flatMap { _ in initiation(hasCookie: false) }
+        let messages = (0..<batch).flatMap { number in
+            unfinishedInitiation() + Array(repeating: UInt8(number % 2), count: 16)
+        }
         var random = SeededRandom(seed: 1)
         var queue = SendQueue(capacity: batch)
         let start = SystemClock.now
@@ -135,14 +146,15 @@ private final class ControlThread: Sendable {
 
     let counts = Counts()
     private let node: TunnelNode
+    private let macs: HandshakeMACs
     private let responder: Mutex<HandshakeResponder>
     private let isEnding = Atomic(false)
     private let pauses: WakeUp
 
-    init(_ node: TunnelNode, _ key: AgreementKey) throws(SystemError) {
+    init(_ node: TunnelNode, _ macs: HandshakeMACs, _ responder: HandshakeResponder) throws(SystemError) {
         self.node = node
-        responder = Mutex(
-            HandshakeResponder(key: key, cookieSecret: Secret(SystemRandom.bytes(32)), at: SystemClock.now))
+        self.macs = macs
+        self.responder = Mutex(responder)
         pauses = try WakeUp()
     }
 
@@ -173,7 +185,7 @@ private final class ControlThread: Sendable {
 
     private func judge(_ message: [UInt8], from origin: Origin) {
         guard case .direct(let source) = origin.path else { return }
-        if message.suffix(16).contains(1) {
+        if macs.hasValidMAC2(message, from: source) {
             counts.cookied.add(1, ordering: .relaxed)
         } else {
             counts.strangers.add(1, ordering: .relaxed)

@@ -59,7 +59,7 @@ final class TunnelNode: Sendable {
     /// Gives both nodes the tables of one session.
     static func connect(
         _ node1: TunnelNode, _ node2: TunnelNode, overIPv6: Bool = false, holdUntil: Instant? = nil,
-        macKeys: MACKeys? = nil
+        handshakeMACs: HandshakeMACs? = nil
     ) {
         let secrets = [SystemRandom.bytes(32), SystemRandom.bytes(32)].map { Secret($0) }
         for (index, (node, other)) in [(node1, node2), (node2, node1)].enumerated() {
@@ -74,7 +74,7 @@ final class TunnelNode: Sendable {
             node.threads.publish(
                 Tables(
                     generation: 1, peers: [peer], sessions: [Tables.Session(keypair, peer: peer)],
-                    routes: RouteTable([(prefix, 0)]), macKeys: macKeys))
+                    routes: RouteTable([(prefix, 0)]), handshakeMACs: handshakeMACs))
         }
     }
 
