@@ -1,3 +1,4 @@
+import Noise
 import SansIO
 
 /// Sealed messages that wait, so that they do not overtake those that are still on their way along a slower path.
@@ -24,6 +25,16 @@ struct HeldMessages: ~Copyable {
         var due: Instant
     }
 
+    /// Peers that may have just moved.
+    private static let beginningLimit = 1024
+
+    /// What the tables asked for a peer, and what came of it when its first message was sent.
+    private struct Beginning {
+        var asked: Instant
+        var due: Instant
+    }
+
+    private var beginnings: [Int: Beginning] = [:]
     private var buffer: PacketBuffer?
     private var length = 0
     private var trains: [Train] = []
@@ -38,6 +49,19 @@ struct HeldMessages: ~Copyable {
     /// When the last messages held for a peer are due; `nil` when there are none.
     func due(of peer: Int) -> Instant? {
         batches.last { $0.peer == peer }?.due
+    }
+
+    /// Until when the tables want messages of a peer to wait, later by as much as the last message along the slower path was late.
+    mutating func begin(_ peer: PeerEntry, at now: Instant) -> Instant? {
+        guard let asked = peer.holdUntil, now < peer.movedAt.map({ asked + (asked - $0) }) ?? asked else { return nil }
+        if let begun = beginnings[peer.index], begun.asked == asked { return begun.due }
+        var due = asked
+        if let movedAt = peer.movedAt, let last = peer.activity.lastDataSent, last > movedAt, last < asked {
+            due = asked + (last - movedAt)
+        }
+        if beginnings.count >= Self.beginningLimit { beginnings.removeAll(keepingCapacity: true) }
+        beginnings[peer.index] = Beginning(asked: asked, due: due)
+        return due
     }
 
     /// Keeps a copy of the group's datagrams until `due`. Precondition: there is room for them.

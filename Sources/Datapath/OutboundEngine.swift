@@ -132,8 +132,8 @@ package struct OutboundEngine: ~Copyable {
     private mutating func holdUntil(_ peer: PeerEntry, at now: Instant) -> Instant? {
         guard !held.isEmpty || peer.holdUntil != nil else { return nil }
         release(at: now)
-        let due = [held.due(of: peer.index), peer.holdUntil.flatMap { $0 > now ? $0 : nil }].compactMap { $0 }.max()
-        guard let due else { return nil }
+        let due = [held.due(of: peer.index), held.begin(peer, at: now)].compactMap { $0 }.max()
+        guard let due, due > now else { return nil }
         // Both copies of what one packet may grow to.
         guard held.hasRoom(for: 3 * Self.reserve) else {
             held.release(at: .distantFuture, into: &sealed)

@@ -132,6 +132,8 @@ package final class PeerEntry: Sendable {
     package let duplicate: Destination?
     /// Until then messages are kept back, so that none overtakes those still on their way along a slower path.
     package let holdUntil: Instant?
+    /// When that was settled. What has taken the slower path since, for the tables were not there yet, adds to the time.
+    package let movedAt: Instant?
     /// The path that packets from the peer are expected on; any other is reported as `.moved`.
     package let path: Path?
     /// Its certified prefixes. While there are none (certificate not verified) only control frames pass.
@@ -142,7 +144,7 @@ package final class PeerEntry: Sendable {
 
     package init(
         index: Int, keypair: Keypair?, destination: Destination?, path: Path?, sources: SourceSet, activity: Activity,
-        innerMTU: Int, duplicate: Destination? = nil, holdUntil: Instant? = nil
+        innerMTU: Int, duplicate: Destination? = nil, holdUntil: Instant? = nil, movedAt: Instant? = nil
     ) {
         precondition(index >= 0 && innerMTU >= 576)
         self.index = index
@@ -154,6 +156,7 @@ package final class PeerEntry: Sendable {
         self.innerMTU = innerMTU
         self.duplicate = duplicate
         self.holdUntil = holdUntil
+        self.movedAt = movedAt
     }
 }
 

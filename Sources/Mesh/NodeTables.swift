@@ -57,7 +57,7 @@ extension Node {
             index: peer.number, keypair: peer.sending, destination: destination(of: peer.paths.current),
             path: peer.paths.current, sources: SourceSet(peer.sources), activity: peer.tunnel.activity,
             innerMTU: configuration.innerMTU, duplicate: destination(of: peer.paths.duplicate),
-            holdUntil: peer.paths.holdUntil)
+            holdUntil: peer.paths.holdUntil, movedAt: peer.paths.currentSince)
     }
 
     /// Where datagrams along a path go; `nil` for a circuit that does not stand.

@@ -70,6 +70,18 @@ struct HoldTests {
         #expect(released(node1, at: later).map(\.datagrams.count) == [1])
     }
 
+    @Test func `what still took the slower path after the move makes the wait longer by as much`() {
+        let node1 = TestNode(session.tables1(to: Self.relayed), now: now)
+        let late = now + .milliseconds(15)
+        #expect(node1.send(packet(0), at: late).datagrams.count == 1)
+        node1.outbound.tables = session.tables1(to: Self.direct, holdUntil: due, movedAt: now)
+        #expect(node1.send(packet(1), at: late).trains.isEmpty)
+        #expect(released(node1, at: due).isEmpty)
+        #expect(node1.send(packet(2), at: due + .milliseconds(5)).trains.isEmpty)
+        #expect(released(node1, at: due + .milliseconds(15)).flatMap(\.datagrams).count == 2)
+        #expect(node1.send(packet(3), at: due + .milliseconds(16)).datagrams.count == 1)
+    }
+
     @Test func `packets of other peers pass`() {
         let other = TestSession(seed: 9)
         let peers = [session.keypair1, other.keypair1].enumerated().map { index, keypair in

@@ -137,13 +137,14 @@ struct TestSession {
     }
 
     func tables1(
-        to destination: Destination, duplicate: Destination? = nil, holdUntil: Instant? = nil, mtu: Int = 1408,
+        to destination: Destination, duplicate: Destination? = nil, holdUntil: Instant? = nil,
+        movedAt: Instant? = nil, mtu: Int = 1408,
         hasSession: Bool = true
     ) -> Tables {
         let peer = PeerEntry(
             index: 0, keypair: hasSession ? keypair1 : nil, destination: destination, path: .direct(Self.endpoint2),
             sources: SourceSet([IPPrefix("10.128.2.0/24")!, IPPrefix("fd00:2::/64")!]), activity: activity1,
-            innerMTU: mtu, duplicate: duplicate, holdUntil: holdUntil)
+            innerMTU: mtu, duplicate: duplicate, holdUntil: holdUntil, movedAt: movedAt)
         return Tables(
             generation: 1, peers: [peer], sessions: [Tables.Session(keypair1, peer: peer)],
             routes: RouteTable([(IPPrefix("10.128.2.0/24")!, 0), (IPPrefix("fd00:2::/64")!, 0)]))
