@@ -24,7 +24,8 @@ package struct InboundEngine: ~Copyable {
         var packets = 0
         var bytes = 0
         var hasData = false
-        /// Any of them held a packet of a container.
+        /// Those that held a packet of a container, and whether any of these may pass.
+        var inner = 0
         var hasPackets = false
     }
 
@@ -243,10 +244,15 @@ package struct InboundEngine: ~Copyable {
     /// Sorts an authentic inner packet, which lies in the coalescer's space.
     private mutating func deliver(_ packet: PacketBytes, from peer: PeerEntry) {
         if packet[0] >> 4 == 0 {
-            report(.control(frame: packet.array, peer: peer.index, origin: origin))
+            let arrived = peer.activity.innerReceived &+ UInt64(arrivals.inner)
+            report(
+                .control(
+                    frame: packet.array, peer: peer.index, origin: origin, arrived: UInt32(truncatingIfNeeded: arrived))
+            )
             coalescer.reject()
             return
         }
+        arrivals.inner &+= 1
         guard let inner = InnerPacket(packet) else {
             coalescer.reject()
             drops.add(.malformedInnerPacket)
@@ -283,7 +289,7 @@ package struct InboundEngine: ~Copyable {
         guard arrivals.packets > 0, let session else { return }
         let peer = session.peer
         if peer.activity.noteReceived(
-            at: now, packets: arrivals.packets, bytes: arrivals.bytes, isData: arrivals.hasData,
+            at: now, packets: arrivals.packets, inner: arrivals.inner, bytes: arrivals.bytes, isData: arrivals.hasData,
             isControl: !arrivals.hasPackets)
         {
             report(.active(peer: peer.index))

@@ -163,7 +163,9 @@ package struct PlainPath {
     private func deliver(_ plaintext: [UInt8], from peer: PeerEntry, _ origin: Origin) -> Outcome {
         guard let first = plaintext.first else { return Outcome() }
         if first >> 4 == 0 {
-            return Outcome(upcalls: [.control(frame: plaintext, peer: peer.index, origin: origin)])
+            let arrived = UInt32(truncatingIfNeeded: peer.activity.innerReceived)
+            return Outcome(
+                upcalls: [.control(frame: plaintext, peer: peer.index, origin: origin, arrived: arrived)])
         }
         guard let inner = PacketBuffer.reading(plaintext, InnerPacket.init) else { return drop(.malformedInnerPacket) }
         guard peer.sources.contains(inner.source) else { return drop(.sourceNotAllowed) }
@@ -176,7 +178,9 @@ package struct PlainPath {
     ) {
         let peer = session.peer
         let isControl = plaintext.first.map { $0 >> 4 == 0 } ?? true
-        if peer.activity.noteReceived(at: now, bytes: count, isData: !plaintext.isEmpty, isControl: isControl) {
+        if peer.activity.noteReceived(
+            at: now, inner: isControl ? 0 : 1, bytes: count, isData: !plaintext.isEmpty, isControl: isControl)
+        {
             outcome.upcalls.append(.active(peer: peer.index))
         }
         if session.keypair.confirmsSession() {

@@ -35,8 +35,8 @@ package enum Upcall: Equatable, Sendable {
     case moved(peer: Int, to: Origin)
     /// A packet for a peer that no session can take. It is to be queued, and a handshake begun.
     case unsealed(packet: [UInt8], peer: Int)
-    /// A control frame of a peer.
-    case control(frame: [UInt8], peer: Int, origin: Origin)
+    /// A control frame of a peer, and how many packets of its containers had arrived before it, modulo 2³².
+    case control(frame: [UInt8], peer: Int, origin: Origin, arrived: UInt32 = 0)
     /// Anything else that came in: handshake messages and STUN.
     case datagram([UInt8], origin: Origin, from: Sender = .stranger)
     /// The other end of a link is closed, and so is the link.
@@ -48,7 +48,7 @@ extension Upcall {
     package var byteCount: Int {
         switch self {
         case .active, .rekeyWanted, .confirmed, .moved, .linkClosed: 0
-        case .unsealed(let bytes, _), .control(let bytes, _, _), .datagram(let bytes, _, _): bytes.count
+        case .unsealed(let bytes, _), .control(let bytes, _, _, _), .datagram(let bytes, _, _): bytes.count
         }
     }
 }

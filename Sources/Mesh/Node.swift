@@ -289,10 +289,10 @@ package struct Node {
         case .unsealed(let packet, let number):
             drive(number, at: now) { $0.send(packet, at: now) }
             watchPaths(number, at: now)
-        case .control(let frame, let number, let origin):
+        case .control(let frame, let number, let origin, let arrived):
             guard peers[number] != nil else { return }
             setLocalAddress(of: number, origin)
-            receive(frame: frame, from: number, along: origin.path, at: now)
+            receive(frame: frame, from: number, along: origin.path, arrived: arrived, at: now)
         case .datagram(let datagram, let origin, _): receive(datagram, from: origin, at: now)
         case .linkClosed(let number): linkClosed(number, at: now)
         }

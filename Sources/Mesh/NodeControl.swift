@@ -13,8 +13,11 @@ extension Node {
     /// A wall clock that differs by more is worth a warning.
     static let clockTolerance: Int64 = 3600
 
-    /// A control frame that the packet threads decrypted, from a peer of `Tables`.
-    mutating func receive(frame bytes: [UInt8], from number: Int, along path: Path, at now: Instant) {
+    /// A control frame that the packet threads decrypted, from a peer of `Tables`; `arrived` packets of its containers had come
+    /// before.
+    mutating func receive(
+        frame bytes: [UInt8], from number: Int, along path: Path, arrived: UInt32, at now: Instant
+    ) {
         guard peers[number] != nil, peers[number]?.isClient == false else { return }
         let frame: ControlFrame
         do {
@@ -27,7 +30,7 @@ extension Node {
         switch frame {
         case .fragment(let fragment):
             guard let whole = peers[number]?.assembler.assemble(fragment), whole.first != bytes.first else { return }
-            receive(frame: whole, from: number, along: path, at: now)
+            receive(frame: whole, from: number, along: path, arrived: arrived, at: now)
         case .hello(let hello): receive(hello, from: number, at: now)
         case .refusal(let reason, let taken): receiveRefusal(reason, taken, from: number, at: now)
         case .goodbye: disconnect(number, at: now)
@@ -36,12 +39,13 @@ extension Node {
                 counters.overBudget += 1
                 return
             }
-            send(
-                .pong(nonce: nonce, observed: observed(along: path), load: relayLoad), to: number, along: path, at: now)
+            let pong = ControlFrame.pong(
+                nonce: nonce, observed: observed(along: path), load: relayLoad, arrived: arrived)
+            send(pong, to: number, along: path, at: now)
             if inDoubt { updatePaths(number, at: now) { $0.peerDoubts(along: path, at: now, using: &$1) } }
-        case .pong(let nonce, let observed, let load):
+        case .pong(let nonce, let observed, let load, let arrived):
             peers[number]?.relayLoad = load
-            receivePong(nonce, observed, from: number, along: path, at: now)
+            receivePong(nonce, observed, arrived: arrived, from: number, along: path, at: now)
         default:
             guard peers[number]?.isMember == true else {
                 counters.unexpectedFrames += 1
@@ -207,7 +211,7 @@ extension Node {
     }
 
     private mutating func receivePong(
-        _ nonce: UInt64, _ observed: Endpoint?, from number: Int, along path: Path, at now: Instant
+        _ nonce: UInt64, _ observed: Endpoint?, arrived: UInt32, from number: Int, along path: Path, at now: Instant
     ) {
         let waiting = peers[number]?.awaitedPongs.removeValue(forKey: nonce)
         guard waiting != nil || peers[number]?.paths.awaits(nonce) == true else { return }
@@ -217,7 +221,7 @@ extension Node {
                     token: waiting.token, roundTripTime: now - waiting.sentAt, path: path,
                     relay: relayName(of: path)))
         }
-        updatePaths(number, at: now) { $0.pong(nonce: nonce, along: path, at: now, using: &$1) }
+        updatePaths(number, at: now) { $0.pong(nonce: nonce, along: path, arrived: arrived, at: now, using: &$1) }
         // What a link's own socket is seen as says nothing of the main one.
         if let observed, case .direct(let endpoint) = path, !endpoint.isLink, peers[number]?.isMember == true {
             noteReflexive(observed, toldBy: .peer(number), at: now)

@@ -19,6 +19,7 @@ extension Node {
             guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
         }
         if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
+        if path == peers[number]?.paths.current { peers[number]?.tunnel.activity.endSilence() }
         noteHeardAlongStream(number, path, at: now)
         noteForSearch(number, along: path, at: now)
         let relay = relay(of: path)
@@ -58,7 +59,8 @@ extension Node {
     private func traffic(of peer: Peer) -> PeerPaths.Traffic {
         let activity = peer.tunnel.activity
         return PeerPaths.Traffic(
-            lastPacket: activity.lastPacket, silentSince: activity.watchSilence(), isKept: peer.isAnchor)
+            lastPacket: activity.lastPacket, silentSince: activity.watchSilence(),
+            packetsSent: activity.innerSent, packetsReceived: activity.innerReceived, isKept: peer.isAnchor)
     }
 
     /// Works on a peer's paths, carries out what they ask for and follows their deadline.
@@ -88,6 +90,7 @@ extension Node {
     private mutating func took(_ path: Path?, because reason: PeerPaths.Reason, _ number: Int, at now: Instant) {
         // Circuits of others may go through this peer's endpoint.
         touchAll()
+        peers[number]?.tunnel.activity.endSilence()
         if peers[number]?.isAnchor == true { reviewStreams(at: now) }
         events(.pathChanged(peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
         if path == nil {

@@ -9,7 +9,8 @@ import Synchronization
 ///     anything received ──▶ clears it           anything sent ──▶ clears it
 ///
 /// A third, `silentSince`, is like `unheardSince` but only for packets of containers, not for what nodes say to each other: it is
-/// what `PeerPaths` goes by.
+/// what `PeerPaths` goes by. Frames of nodes end it when they came along the path in use, which only the control thread knows:
+/// those along another path are no sign that packets get through.
 ///
 /// The control thread looks at a moment only once it knows that it is set. The call that sets one unknown to it returns
 /// `true`, and its caller owes the control thread the upcall `.active` (`Tunnel.wake`): steady traffic costs one in ten
@@ -29,6 +30,8 @@ package final class Activity: Sendable {
     private let sentPackets = Atomic<UInt64>(0)
     private let receivedBytes = Atomic<UInt64>(0)
     private let receivedPackets = Atomic<UInt64>(0)
+    private let sentInner = Atomic<UInt64>(0)
+    private let receivedInner = Atomic<UInt64>(0)
 
     package init() {}
 
@@ -51,6 +54,9 @@ package final class Activity: Sendable {
     package var packetsSent: UInt64 { sentPackets.load(ordering: .relaxed) }
     package var bytesReceived: UInt64 { receivedBytes.load(ordering: .relaxed) }
     package var packetsReceived: UInt64 { receivedPackets.load(ordering: .relaxed) }
+    /// Packets of containers alone: what one end has sent and the other has not received is lost, or under way.
+    package var innerSent: UInt64 { sentInner.load(ordering: .relaxed) }
+    package var innerReceived: UInt64 { receivedInner.load(ordering: .relaxed) }
 
     // MARK: the packet threads, once for each batch
 
@@ -69,23 +75,25 @@ package final class Activity: Sendable {
         dataSent.store(now.nanoseconds, ordering: .relaxed)
         let isUnheard = unheard.begin(at: now)
         guard !isControl else { return isUnheard }
+        sentInner.add(UInt64(packets), ordering: .relaxed)
         packetPassed.store(now.nanoseconds, ordering: .relaxed)
         let isSilent = silence.begin(at: now)
         return isUnheard || isSilent
     }
 
     /// Notes that authentic messages of this tunnel came in. Data is any transport message that is not empty; `isControl`: none of
-    /// them held a packet of a container.
+    /// them held a packet of a container that may pass; `inner` of them held one that may or may not.
     ///
     /// `true` when the control thread must be woken.
     package func noteReceived(
-        at now: Instant, packets: Int = 1, bytes: Int, isData: Bool, isControl: Bool = false
+        at now: Instant, packets: Int = 1, inner: Int = 0, bytes: Int, isData: Bool, isControl: Bool = false
     ) -> Bool {
         received.store(now.nanoseconds, ordering: .relaxed)
         receivedBytes.add(UInt64(bytes), ordering: .relaxed)
         receivedPackets.add(UInt64(packets), ordering: .relaxed)
+        receivedInner.add(UInt64(inner), ordering: .relaxed)
         unheard.end()
-        silence.end()
+        if !isControl { silence.end() }
         guard isData else { return false }
         dataReceived.store(now.nanoseconds, ordering: .relaxed)
         if !isControl { packetPassed.store(now.nanoseconds, ordering: .relaxed) }
@@ -104,7 +112,10 @@ package final class Activity: Sendable {
         unanswered.watch()
     }
 
-    /// The first packet of a container sent since anything was received. When there is none, the next one is made known.
+    /// A frame came along the path that packets take, or they take another one from now on.
+    package func endSilence() { silence.end() }
+
+    /// The first packet of a container sent since a sign of life along its path. When there is none, the next one is made known.
     package func watchSilence() -> Instant? {
         repeat {
             silence.watch()

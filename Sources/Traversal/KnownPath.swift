@@ -36,7 +36,12 @@ struct KnownPath: Sendable {
     /// stream of our own.
     var bias: Double { path.bias * (relay?.isStream == true ? Path.streamBias : 1) }
 
-    func cost(_ bound: PathMeasure.Bound) -> Double? { measure.cost(bias: bias, bound) }
+    func cost(_ bound: PathMeasure.Bound, leastLoss: Double = 0) -> Double? {
+        measure.cost(bias: bias, bound, leastLoss: leastLoss)
+    }
+
+    /// What it is when it comes to moving to and fro.
+    var way: FlapGuard.Way { relay.map { .relay(peer: $0.peer) } ?? .path(path) }
 
     /// A ping of ours along it was answered: it leads there and back.
     var isProven: Bool { lastAnswered != nil }

@@ -25,61 +25,6 @@ package import Wire
 ///
 /// Pings ride inside the tunnel, so only the peer itself can answer them, and they are as long as their answers.
 package struct PeerPaths: Sendable {
-    package enum Action: Equatable, Sendable {
-        case ping(Path, nonce: UInt64, inDoubt: Bool)
-        /// Packets take this path from now on; `nil`: there is none.
-        case use(Path?, reason: Reason)
-        /// `standby`, `duplicate` or `holdUntil` changed.
-        case update
-        /// No known path answers, or there is no standby: circuits through other relays are wanted.
-        case seek
-    }
-
-    /// Why a path was taken or left; shown to operators.
-    package enum Reason: String, Equatable, Sendable {
-        case firstHeard = "first path that answered"
-        case provenDirect = "direct path proven"
-        case roamed = "peer moved"
-        case unanswered = "path stopped answering"
-        case circuitClosed = "circuit closed"
-        case linkClosed = "link closed"
-        case linkChanged = "network changed"
-        case faster = "shorter round trip"
-        case lessLoss = "less loss"
-        case relayLeaving = "relay is leaving"
-    }
-
-    /// Who carries a relayed path.
-    package struct Relay: Equatable, Sendable {
-        /// Its peer number.
-        package var peer: Int
-        package var host: IPAddress?
-        /// We reach it by a TLS stream.
-        package var isStream: Bool
-
-        package init(peer: Int, host: IPAddress?, isStream: Bool = false) {
-            self.peer = peer
-            self.host = host
-            self.isStream = isStream
-        }
-    }
-
-    /// What the packet threads have noted of a peer, read by the control thread.
-    package struct Traffic: Equatable, Sendable {
-        /// The last packet of a container that went to the peer or came from it.
-        package var lastPacket: Instant?
-        /// The first such packet since anything was heard of the peer.
-        package var silentSince: Instant?
-        /// A tunnel with the peer is kept up even when nothing is to be sent.
-        package var isKept: Bool
-
-        package init(lastPacket: Instant? = nil, silentSince: Instant? = nil, isKept: Bool = false) {
-            self.lastPacket = lastPacket
-            self.silentSince = silentSince
-            self.isKept = isKept
-        }
-    }
-
     package struct Statistics: Equatable, Sendable {
         /// Median of the last three pings.
         package var roundTripTime: Duration?
@@ -87,17 +32,13 @@ package struct PeerPaths: Sendable {
         package var lastHeard: Instant?
     }
 
-    /// How much a peer is worth watching.
-    enum Level: Int, Comparable {
-        case idle, kept, quiet, active
-        static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
-    }
-
     struct OutstandingPing: Sendable {
         var nonce: UInt64
         var path: Path
         var sentAt: Instant
         var isInDoubt: Bool
+        /// Packets of containers that had gone to the peer, if they take this path.
+        var packetsSent: UInt64?
     }
 
     /// Candidates probed for one peer.
@@ -122,6 +63,9 @@ package struct PeerPaths: Sendable {
     package internal(set) var holdUntil: Instant?
     package internal(set) var history = PathHistory()
     var traffic = Traffic()
+    var regularity = Regularity()
+    /// Pings sent from then on tell of packets that took the path in use, and no other.
+    var countsTrafficFrom = Instant.zero
     var level = Level.idle
     var known: [KnownPath] = []
     var candidates: [Endpoint] = []
@@ -131,6 +75,8 @@ package struct PeerPaths: Sendable {
     var advancedAt: Instant?
     /// Pings come faster until then, for one was lost.
     var vigilantUntil: Instant?
+    /// All paths that work are pinged as often until then, for the one in use has slowed down.
+    var searchingUntil: Instant?
     /// The ping that was sent because of a silence, and the silence.
     var earlyPing: (silence: Instant, sentAt: Instant)?
     var doubt: Doubt?
@@ -172,21 +118,19 @@ package struct PeerPaths: Sendable {
 
     /// When `advance(to:using:)` next has work to do.
     package var nextDeadline: Instant? {
+        // Whatever is wrong here must not keep the caller from everything else.
+        dueNext.map { max($0, (advancedAt ?? .zero) + Self.shortestPause) }
+    }
+
+    /// The same without the pause. A few advances at one moment, for a move makes other pings due, leave nothing that is due.
+    package var dueNext: Instant? {
         let pings = doubt == nil ? known.compactMap { nextPing(of: $0) }.min() : nil
-        let next = [pings, nextProbe, suspicionDeadline, doubt?.deadline, comparison?.deadline].compactMap { $0 }.min()
-        // What cannot be done now, for too many pings are under way, must not keep the caller from everything else.
-        return next.map { max($0, (advancedAt ?? .zero) + Self.shortestPause) }
+        let expected = expectationDeadline
+        return [pings, nextProbe, suspicionDeadline, expected, doubt?.deadline, comparison?.deadline]
+            .compactMap { $0 }.min()
     }
 
     // MARK: what comes in
-
-    /// What the packet threads noted: sets how closely the paths are watched.
-    package mutating func observe(_ new: Traffic, at now: Instant) {
-        traffic = new
-        let before = level
-        updateLevel(at: now)
-        if level == .active, before < .quiet, current?.isDirectDatagram == false { probeAnew(at: now) }
-    }
 
     /// Endpoints at which the peer may be reached, best first; the probes start anew when they change.
     package mutating func setCandidates(_ endpoints: [Endpoint], at now: Instant) {
@@ -233,7 +177,7 @@ package struct PeerPaths: Sendable {
     package mutating func closed(_ path: Path, at now: Instant) -> [Action] {
         known.removeAll { $0.path == path }
         outstanding.removeAll { $0.path == path }
-        if doubt?.duplicate == path { doubt?.duplicate = nil }
+        doubt?.forget(path)
         guard current == path else {
             guard standby == path else { return [] }
             chooseStandby()
@@ -280,12 +224,15 @@ package struct PeerPaths: Sendable {
         var actions = expirePings(at: now)
         if doubt == nil { actions += suspect(at: now, using: &random) }
         if doubt == nil {
+            if let current, let due = expectationDeadline, due <= now {
+                actions += ping(current, at: now, using: &random)
+            }
             actions += pingDue(at: now, using: &random)
         } else {
             actions += continueDoubt(at: now, using: &random)
         }
-        if let due = nextProbe, due <= now { actions += probe(at: now, using: &random) }
         if let due = comparison?.deadline, due <= now { actions += continueComparison(at: now, using: &random) }
+        if let due = nextProbe, due <= now { actions += probe(at: now, using: &random) }
         return actions
     }
 
@@ -305,19 +252,6 @@ package struct PeerPaths: Sendable {
             if let oldest { known.remove(at: oldest) }
         }
         known.append(path)
-    }
-
-    private mutating func updateLevel(at now: Instant) {
-        let idle = traffic.lastPacket.map { now - $0 } ?? .seconds(3600)
-        let new: Level =
-            !answersPings
-            ? .idle
-            : idle < Self.activeTime
-                ? .active
-                : idle < Self.quietTime ? .quiet : traffic.isKept ? .kept : .idle
-        level = new
-        // The rounds at the beginning of a session are made even if little is said in it.
-        if level == .idle, probeRound >= Self.probeWaits.count { nextProbe = nil }
     }
 
     /// Whether a path that was heard is where the peer is now, rather than another of its paths.

@@ -8,6 +8,8 @@ extension PeerPaths {
 
         let startedAt: Instant
         var roundsLeft: Int
+        /// More rounds that may follow for a path that looks best and has not answered often enough.
+        var extraRounds = 3
         var deadline: Instant
     }
 
@@ -26,10 +28,14 @@ extension PeerPaths {
         endDoubt(at: now)
         comparison = nil
         earlyPing = nil
-        if let old, let path { flaps.noteMove(old, path, at: now) }
+        if let old = old.flatMap(knownPath), let path = path.flatMap(knownPath) {
+            flaps.noteMove(old.way, path.way, at: now)
+        }
         history.note(.init(at: now, from: old, to: path, reason: reason))
         current = path
         currentSince = now
+        searchingUntil = nil
+        restartTraffic(isMoved: true, at: now)
         chooseStandby()
         if path?.isDirectDatagram == true {
             nextProbe = nil
@@ -43,9 +49,11 @@ extension PeerPaths {
     private func hold(from old: Path?, to new: Path?, because reason: Reason, at now: Instant) -> Instant? {
         guard doubt == nil, reason != .unanswered, reason != .roamed, reason != .circuitClosed, reason != .linkClosed,
             let before = old.flatMap(knownPath)?.measure, let slow = before.recent.max(),
-            let fast = new.flatMap(knownPath)?.measure.recent.min(), slow > fast
+            let after = new.flatMap(knownPath)?.measure, let sampled = after.recent.min()
         else { return nil }
-        // One or two samples may have been lucky.
+        // One or two samples may have been lucky; or late, as the first along a new path often is.
+        let fast = after.recent.count < PathMeasure.recentCount ? sampled * 3 / 4 : sampled
+        guard slow > fast else { return nil }
         let margin: Duration = .milliseconds(before.recent.count < PathMeasure.recentCount ? 12 : 4)
         return now + min((slow - fast) / 2 + margin + .nanoseconds(Int64(before.jitter * 5e8)), Self.longestHold)
     }
@@ -75,7 +83,12 @@ extension PeerPaths {
         guard let best, best.path != kept.path, let ours = kept.cost(.lower),
             let theirs = best.cost(.upper)
         else { return false }
-        return theirs + max(Self.margin, ours * Self.marginPart) <= ours
+        return isWorth(ours, theirs)
+    }
+
+    /// Whether a path of the one cost is to be left for one of the other.
+    func isWorth(_ ours: Double, _ theirs: Double) -> Bool {
+        theirs + max(Self.margin, ours * Self.marginPart) <= ours
     }
 
     /// What is better to fall back to, least first: of another kind than the path in use, proven, cheap.
@@ -107,10 +120,7 @@ extension PeerPaths {
         let changed: [Action] = standby == before ? [] : [.update]
         if own.isLeaving, path != current { return use(path, because: .relayLeaving, at: now) }
         if path == current {
-            if hasSlowed(own) {
-                vigilantUntil = now + Self.vigilance
-                beginComparison(at: now)
-            }
+            lookAround(own, at: now)
             return changed
         }
         let isStraighter = path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && !current.isDirect
@@ -123,22 +133,35 @@ extension PeerPaths {
 
     /// Whether a straight path that answers replaces another kind of path at once.
     private func isWelcome(_ path: KnownPath, insteadOf own: KnownPath, at now: Instant) -> Bool {
-        guard flaps.allows(own.path, path.path, at: now), path.measure.loss < 0.05 || path.measure.lostCount < 4 else {
-            return false
-        }
+        guard flaps.allows(own.way, path.way, at: now), path.measure.trafficLoss < 2 * TrafficLoss.tolerance,
+            path.measure.pingLoss < 0.05 || path.measure.lostCount < 4
+        else { return false }
         guard let ours = own.measure.roundTripTime, let theirs = path.measure.recent.last else { return true }
         return theirs.seconds * path.bias <= ours.seconds * own.bias + Self.margin
     }
 
-    private func hasSlowed(_ own: KnownPath) -> Bool {
+    /// The path in use answered: is it as good as it was?
+    private mutating func lookAround(_ own: KnownPath, at now: Instant) {
+        if hasSlowed(own, part: 0.5, margin: 0.01) { searchingUntil = now + Self.searchTime }
+        if hasSlowed(own, part: Self.marginPart, margin: Self.margin) || own.measure.losesTraffic
+            || own.measure.lostCount > 2
+        {
+            vigilantUntil = now + Self.vigilance
+            beginComparison(at: now)
+        } else if own.measure.traffic.hasJustLost {
+            vigilantUntil = max(vigilantUntil ?? now, now + Self.searchTime)
+        }
+    }
+
+    private func hasSlowed(_ own: KnownPath, part: Double, margin: Double) -> Bool {
         guard let last = own.measure.recent.last, let best = own.measure.recent.min() else { return false }
-        return last.seconds > best.seconds * (1 + Self.marginPart) + Self.margin || own.measure.lostCount > 2
+        return last.seconds > best.seconds * (1 + part) + margin
     }
 
     private func looksBetter(_ other: KnownPath, than own: KnownPath) -> Bool {
         guard let theirs = other.measure.recent.last, let ours = own.measure.roundTripTime else { return true }
         let cost = ours.seconds * own.bias
-        return theirs.seconds * other.bias + max(Self.margin, cost * Self.marginPart) <= cost
+        return isWorth(cost, theirs.seconds * other.bias)
             || own.measure.lostCount > other.measure.lostCount + 1
     }
 
@@ -152,9 +175,15 @@ extension PeerPaths {
     mutating func continueComparison(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
         guard let comparison, doubt == nil else { return [] }
         let compared = known.filter { $0.path == current || $0.isUsable }.sorted { rank($0) < rank($1) }
-        guard comparison.roundsLeft > 0 else { return decide(at: now) }
+        if comparison.roundsLeft == 0 {
+            guard comparison.extraRounds > 0, lacksAnswers(of: compared, since: comparison.startedAt, at: now) else {
+                return decide(at: now)
+            }
+            self.comparison?.extraRounds -= 1
+        } else {
+            self.comparison?.roundsLeft -= 1
+        }
         let slowest = compared.compactMap(\.measure.recent.last).max() ?? .milliseconds(200)
-        self.comparison?.roundsLeft -= 1
         self.comparison?.deadline =
             now
             + (comparison.roundsLeft > 1
@@ -163,22 +192,42 @@ extension PeerPaths {
         return paths.prefix(Self.comparedLimit).flatMap { ping($0, at: now, using: &random) }
     }
 
+    /// Whether a path's newest answer promises more than any can prove: moving elsewhere now would only be the first of two moves.
+    private func lacksAnswers(of compared: [KnownPath], since start: Instant, at now: Instant) -> Bool {
+        guard let current, let own = knownPath(current), let ours = own.cost(.lower) else { return false }
+        let proven = min(ours, rivals(of: own, at: now).map(\.cost).min() ?? ours)
+        return compared.contains { path in
+            guard path.path != current, path.isProven, path.answeredSentAt.map({ $0 >= start }) ?? false,
+                flaps.allows(own.way, path.way, at: now), let newest = path.measure.recent.last
+            else { return false }
+            return sharedLoss(of: path) == 0 && isWorth(proven, newest.seconds * path.bias)
+                && path.cost(.upper).map { $0 + own.measure.jitter + path.measure.jitter > proven } ?? true
+        }
+    }
+
+    /// What the other paths cost at most, so that one is only left for one that is surely better.
+    private func rivals(of own: KnownPath, at now: Instant) -> [(path: KnownPath, cost: Double)] {
+        known.compactMap { path in
+            guard path.path != own.path, path.isUsable, flaps.allows(own.way, path.way, at: now),
+                let cost = path.cost(.upper, leastLoss: sharedLoss(of: path))
+            else { return nil }
+            return (path, cost + own.measure.jitter + path.measure.jitter)
+        }
+    }
+
+    /// What is lost along other paths through the same relay: it is this one's loss as well.
+    private func sharedLoss(of path: KnownPath) -> Double {
+        known.filter { $0.path != path.path && !$0.isIndependent(of: path) }.map(\.measure.shownLoss).max() ?? 0
+    }
+
     private mutating func decide(at now: Instant) -> [Action] {
         comparison = nil
         comparisonNotBefore = now + Self.comparisonPause
         guard let current, let own = knownPath(current), let ours = own.cost(.lower) else {
             return []
         }
-        let rivals = known.compactMap { path -> (path: KnownPath, cost: Double)? in
-            guard path.path != current, path.isUsable, flaps.allows(current, path.path, at: now),
-                let cost = path.cost(.upper)
-            else { return nil }
-            return (path, cost + own.measure.jitter + path.measure.jitter)
-        }
         let before = standby
-        guard let best = rivals.min(by: { $0.cost < $1.cost }),
-            best.cost + max(Self.margin, ours * Self.marginPart) <= ours
-        else {
+        guard let best = rivals(of: own, at: now).min(by: { $0.cost < $1.cost }), isWorth(ours, best.cost) else {
             chooseStandby(anew: true)
             return standby == before ? [] : [.update]
         }

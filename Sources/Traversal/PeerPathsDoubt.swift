@@ -33,12 +33,19 @@ extension PeerPaths {
         var answered: [Path] = []
 
         var deadline: Instant { min(nextPing, nextSeek, switchAt ?? .distantFuture) }
+
+        /// A path is gone: it neither carries copies nor takes over.
+        mutating func forget(_ path: Path) {
+            if duplicate == path { duplicate = nil }
+            answered.removeAll { $0 == path }
+            if answered.isEmpty { switchAt = nil }
+        }
     }
 
     /// How long it is tried before a path is given up with nothing in its place.
     package static let giveUpTime: Duration = .seconds(5)
     /// A peer that packets come from all the time is never silent for so long.
-    private static let pauseInTraffic: Duration = .milliseconds(30)
+    static let pauseInTraffic: Duration = .milliseconds(30)
     private static let pingInterval: Duration = .milliseconds(60)
     private static let slowPingInterval: Duration = .milliseconds(500)
     /// How much longer than its round trip the path in doubt has for an answer, once another has given one. Both carry the packets
@@ -50,17 +57,23 @@ extension PeerPaths {
     var suspicionDeadline: Instant? {
         guard doubt == nil, answersPings, let current, let known = knownPath(current) else { return nil }
         let (patience, firstDoubt) = (known.measure.patience, known.measure.firstDoubt)
-        var silence: Instant?
-        if let since = traffic.silentSince {
-            if let earlyPing, earlyPing.silence == since {
-                silence = max(since + patience, earlyPing.sentAt + (patience - firstDoubt))
-            } else {
-                silence = since + firstDoubt
-            }
+        let silence = traffic.silentSince.map {
+            silenceEnds($0, along: known) ?? $0 + silencePatience(along: known).ask
         }
         let late = latePings(of: known)
         let overdue = late.count < 2 ? late.first.map { $0 + patience } : max(late[0] + patience, late[1] + firstDoubt)
         return [silence, overdue].compactMap { $0 }.min()
+    }
+
+    /// When a silence that was asked about becomes a doubt; `nil` before.
+    private func silenceEnds(_ since: Instant, along known: KnownPath) -> Instant? {
+        guard let earlyPing, earlyPing.silence == since else { return nil }
+        let (ask, doubt) = silencePatience(along: known)
+        return max(since + doubt, earlyPing.sentAt + (doubt - ask))
+    }
+
+    private func silencePatience(along known: KnownPath) -> (ask: Duration, doubt: Duration) {
+        known.measure.patience(spacing: regularity.spacing)
     }
 
     /// When the pings along a path were sent that are newer than any that was answered.
@@ -72,22 +85,18 @@ extension PeerPaths {
         guard let deadline = suspicionDeadline, deadline <= now, let current, let known = knownPath(current) else {
             return []
         }
-        if let since = traffic.silentSince, since + known.measure.firstDoubt <= now {
-            guard let earlyPing, earlyPing.silence == since else {
+        if let since = traffic.silentSince, since + silencePatience(along: known).ask <= now {
+            guard let end = silenceEnds(since, along: known) else {
                 earlyPing = (since, now)
                 return ping(current, at: now, using: &random)
             }
-            let (patience, firstDoubt) = (known.measure.patience, known.measure.firstDoubt)
-            if max(since + patience, earlyPing.sentAt + (patience - firstDoubt)) <= now {
-                return beginDoubt(.silence, at: now, using: &random)
-            }
+            if end <= now { return beginDoubt(.silence, at: now, using: &random) }
         }
         let late = latePings(of: known)
         guard let first = late.first, first + known.measure.patience <= now else { return [] }
         // What came along other paths may have ended a silence that was there. While the peer is heard all the time, one ping
         // that is late need not mean anything.
-        let isHeard = traffic.silentSince.map { now - $0 < Self.pauseInTraffic } ?? true
-        if late.count == 1, isHeard { return ping(current, at: now, using: &random) }
+        if late.count == 1, isHeard(at: now) { return ping(current, at: now, using: &random) }
         guard late.count == 1 || late[1] + known.measure.firstDoubt <= now else { return [] }
         return beginDoubt(.latePings, at: now, using: &random)
     }
@@ -124,9 +133,13 @@ extension PeerPaths {
 
     mutating func continueDoubt(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
         guard let doubt, let current else { return [] }
-        if let due = doubt.switchAt, due <= now, let next = successor() {
-            update(current) { $0.fellSilent() }
-            return use(next, because: doubt.cause == .networkChanged ? .linkChanged : .unanswered, at: now)
+        if let due = doubt.switchAt, due <= now {
+            if let next = successor() {
+                update(current) { $0.fellSilent() }
+                return use(next, because: doubt.cause == .networkChanged ? .linkChanged : .unanswered, at: now)
+            }
+            // Those that answered are leaving.
+            self.doubt?.switchAt = nil
         }
         let age = now - doubt.since
         if age >= Self.giveUpTime, doubt.answered.isEmpty {
@@ -182,17 +195,25 @@ extension PeerPaths {
         return actions + continueDoubt(at: now, using: &random)
     }
 
-    /// Of the paths that answered, the standby before others, else the one that costs least.
+    /// Of the paths that answered the one that costs least by its answer now; the standby unless another is much better.
     private func successor() -> Path? {
         let answered = known.filter { doubt?.answered.contains($0.path) == true && !$0.isLeaving }
-        if let standby, answered.contains(where: { $0.path == standby }) { return standby }
-        return (answered.filter { !$0.isSilent }.isEmpty ? answered : answered.filter { !$0.isSilent })
-            .min { rank($0) < rank($1) }?.path
+        let trusted = answered.filter { !$0.isSilent }
+        let best = (trusted.isEmpty ? answered : trusted).min { cost(now: $0) < cost(now: $1) }
+        if let kept = answered.first(where: { $0.path == standby }), let best,
+            !isWorth(cost(now: kept), cost(now: best))
+        {
+            return kept.path
+        }
+        return best?.path
     }
+
+    private func cost(now known: KnownPath) -> Double { (known.measure.recent.last?.seconds ?? 10) * known.bias }
 
     mutating func endDoubt(at now: Instant) {
         if let since = doubt?.duplicatedSince, doubt?.duplicate != nil { history.noteDuplicated(now - since) }
         doubt = nil
+        restartTraffic(isMoved: false, at: now)
     }
 
     /// The peer is elsewhere: packets go there at once, and to where it was until it has answered.

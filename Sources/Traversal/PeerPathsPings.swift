@@ -16,6 +16,10 @@ extension PeerPaths {
     package static let keptInterval: Duration = .seconds(10)
     /// Of other paths that work.
     package static let otherInterval: Duration = .seconds(5)
+    /// How long they are pinged as often as the path in use, once that has slowed down.
+    static let searchTime: Duration = .seconds(4)
+    /// Between rounds of probes at most while packets take a stream: datagrams may pass again any time.
+    package static let streamProbeInterval: Duration = .seconds(5)
     private static let longestInterval: Duration = .seconds(30)
     /// A straight path that has missed so many pings is forgotten.
     private static let missesUntilForgotten = 8
@@ -23,9 +27,11 @@ extension PeerPaths {
     /// Whether a ping with this nonce was sent and not answered yet.
     package func awaits(_ nonce: UInt64) -> Bool { outstanding.contains { $0.nonce == nonce } }
 
-    /// A pong came back along `path`; unknown nonces are ignored.
+    /// A pong came back along `path`; unknown nonces are ignored. It tells how many packets of containers had arrived at the peer
+    /// before the ping.
     package mutating func pong(
-        nonce: UInt64, along path: Path, at now: Instant, using random: inout some RandomNumberGenerator
+        nonce: UInt64, along path: Path, arrived: UInt32, at now: Instant,
+        using random: inout some RandomNumberGenerator
     ) -> [Action] {
         guard let index = outstanding.firstIndex(where: { $0.nonce == nonce }), outstanding[index].path == path else {
             return []
@@ -34,6 +40,7 @@ extension PeerPaths {
         if knownPath(path) == nil { insert(KnownPath(path, since: now)) }
         let before = knownPath(path)
         update(path) { $0.answered(ping.sentAt, countsLoss: !ping.isInDoubt, at: now) }
+        countTraffic(ping, arrived: arrived, at: now)
         guard current != nil else { return use(path, because: .firstHeard, at: now) }
         if doubt != nil { return answeredInDoubt(along: path, at: now, using: &random) }
         return weigh(path, wasUsable: before?.isUsable == true && before?.isProven == true, at: now)
@@ -69,13 +76,17 @@ extension PeerPaths {
         case .quiet: return isFirst ? Self.quietInterval : Self.longestInterval
         case .active:
             if isFirst { return vigilantUntil == nil ? Self.activeInterval : Self.vigilantInterval }
-            if known.isUsable, known.isProven { return vigilantUntil == nil ? Self.otherInterval : Self.activeInterval }
+            if known.isUsable, known.isProven {
+                if searchingUntil != nil { return Self.vigilantInterval }
+                return vigilantUntil == nil ? Self.otherInterval : Self.activeInterval
+            }
             return min(.milliseconds(500 << min(known.missed, 6)), Self.longestInterval)
         }
     }
 
     mutating func pingDue(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
         if let until = vigilantUntil, until <= now { vigilantUntil = nil }
+        if let until = searchingUntil, until <= now { searchingUntil = nil }
         var actions: [Action] = []
         for path in known where nextPing(of: path).map({ $0 <= now }) ?? false {
             actions += ping(path.path, at: now, using: &random)
@@ -87,9 +98,16 @@ extension PeerPaths {
         _ path: Path, inDoubt: Bool = false, at now: Instant, using random: inout some RandomNumberGenerator
     ) -> [Action] {
         update(path) { $0.lastPinged = now }
-        guard answersPings, outstanding.count < Self.outstandingLimit else { return [] }
+        guard answersPings else { return [] }
+        // What was asked along other paths gives way: the deadlines of the path in use go by its last pings.
+        if outstanding.count >= Self.outstandingLimit {
+            outstanding.remove(at: outstanding.firstIndex { $0.path != current } ?? 0)
+        }
         let nonce = UInt64.random(in: .min ... .max, using: &random)
-        outstanding.append(OutstandingPing(nonce: nonce, path: path, sentAt: now, isInDoubt: doubt != nil))
+        outstanding.append(
+            OutstandingPing(
+                nonce: nonce, path: path, sentAt: now, isInDoubt: doubt != nil,
+                packetsSent: path == current ? traffic.packetsSent : nil))
         return [.ping(path, nonce: nonce, inDoubt: inDoubt)]
     }
 
@@ -136,7 +154,8 @@ extension PeerPaths {
     }
 
     mutating func probe(at now: Instant, using random: inout some RandomNumberGenerator) -> [Action] {
-        nextProbe = now + Self.probeWaits[min(probeRound, Self.probeWaits.count - 1)]
+        let wait = Self.probeWaits[min(probeRound, Self.probeWaits.count - 1)]
+        nextProbe = now + (current?.isStream == true ? min(wait, Self.streamProbeInterval) : wait)
         probeRound += 1
         if current?.isDirectDatagram == true, probeRound >= 4 { nextProbe = nil }
         return candidates.flatMap { candidate in

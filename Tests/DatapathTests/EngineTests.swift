@@ -142,7 +142,7 @@ struct EngineTests {
         let message = PlainPath.seal(frame, with: session.keypair1, mtu: 1408)!
         let origin = Origin(.direct(from1), localAddress: IPAddress("192.0.2.2"))
         let upcalls = node2.receive(message, from: from1, localAddress: IPAddress("192.0.2.2"), at: now).upcalls
-        #expect(upcalls.contains(.control(frame: frame, peer: 7, origin: origin)))
+        #expect(upcalls.contains(.control(frame: frame, peer: 7, origin: origin, arrived: 1)))
     }
 
     @Test func `a keepalive counts as received but not as data`() {

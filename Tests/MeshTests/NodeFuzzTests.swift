@@ -108,7 +108,9 @@ private struct HostileInput {
                     bootID: random.next() % 4, wallSeconds: random.next(), wantsReply: Bool.random(using: &random),
                     record: mangled(records.randomElement(using: &random) ?? [])))
         case 1: return .ping(nonce: random.next(), inDoubt: Bool.random(using: &random))
-        case 2: return .pong(nonce: random.next(), observed: Bool.random(using: &random) ? endpoint() : nil, load: 3)
+        case 2:
+            return .pong(
+                nonce: random.next(), observed: Bool.random(using: &random) ? endpoint() : nil, load: 3, arrived: 9)
         case 3: return .records((0..<3).map { _ in mangled(records.randomElement(using: &random) ?? []) })
         case 4:
             let first = random.next() / 2

@@ -41,6 +41,22 @@ import Testing
         #expect(activity.unansweredSince == nil)
     }
 
+    @Test func `a silence is ended by packets of containers, and by frames only when the control thread says so`() {
+        let activity = Activity()
+        _ = activity.noteSent(at: second(1), bytes: 100, isData: true, isControl: true)
+        #expect(activity.watchSilence() == nil)
+        _ = activity.noteSent(at: second(2), packets: 2, bytes: 100, isData: true)
+        _ = activity.noteReceived(at: second(3), bytes: 100, isData: true, isControl: true)
+        #expect(activity.watchSilence() == second(2))
+        activity.endSilence()
+        #expect(activity.watchSilence() == nil)
+        _ = activity.noteSent(at: second(4), bytes: 100, isData: true)
+        #expect(activity.watchSilence() == second(4))
+        _ = activity.noteReceived(at: second(5), packets: 3, inner: 2, bytes: 100, isData: true)
+        #expect(activity.watchSilence() == nil)
+        #expect(activity.innerSent == 3 && activity.innerReceived == 2)
+    }
+
     @Test func `the control thread is woken once for each wait, and again after it looked and found none`() {
         let activity = Activity()
         let wakesForSending = (1...3).map { activity.noteSent(at: second($0), bytes: 100, isData: true) }

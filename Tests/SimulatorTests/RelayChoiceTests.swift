@@ -1,3 +1,4 @@
+import Mesh
 import SansIO
 import Simulator
 import Testing
@@ -37,6 +38,32 @@ import Testing
         #expect(changes("one", "two", since: swap) <= 1 && changes("two", "one", since: swap) <= 1)
         for flow in flows {
             #expect(flow.lost(in: swap...(town.now - .seconds(1))) == 0, "no packet is lost by moving")
+        }
+    }
+
+    @Test(arguments: 0...1)
+    func `a relay that begins to lose packets is left in ten seconds, with what flows to show it`(
+        _ seed: Int
+    ) throws {
+        settle([("first", .zero), ("second", .microseconds(2500))])
+        town.run(.milliseconds(100 * seed))
+        for (one, other) in [("one", "two"), ("two", "one")] {
+            _ = town.flow(.oneWay, one, other, every: .milliseconds(5))
+        }
+        town.run(.seconds(15))
+        let bad = try #require(town.relay("one", "two"))
+        let began = town.now
+        town.setLine(of: bad, LineConditions(delay: bad == "first" ? .zero : .microseconds(2500), loss: 0.025))
+        town.run(.seconds(10))
+        #expect(town.relay("one", "two") != bad && town.relay("two", "one") != bad)
+        town.run(.seconds(60))
+        for (one, other) in [("one", "two"), ("two", "one")] {
+            let moves = town[one].happenings.filter { happening in
+                guard happening.at >= began, case .pathChanged(other, _, _, _) = happening.event else { return false }
+                return true
+            }
+            #expect(moves.count == 1, "\(moves.map { "\($0.at - began) \($0.event)" })")
+            #expect(moves.allSatisfy { $0.at - began <= .seconds(6) })
         }
     }
 

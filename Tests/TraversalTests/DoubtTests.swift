@@ -34,6 +34,78 @@ import Wire
         #expect(script.paths.history.counters.failovers == 1)
     }
 
+    @Test(arguments: [20, 40, 80, 100])
+    mutating func `where packets came all the time, two round trips of silence are doubt`(_ milliseconds: Int) throws {
+        script.packetInterval = .milliseconds(5)
+        settle(on: PathScript.first, with: [PathScript.second], roundTrip: .milliseconds(milliseconds))
+        let death = script.elapsed
+        script.cut(PathScript.first)
+        script.run(for: .seconds(1))
+        let duplicated = try #require(script.duplications.first)
+        #expect(duplicated.at - death <= max(.milliseconds(120), .milliseconds(2 * milliseconds)) + .milliseconds(10))
+        #expect(script.paths.current == PathScript.second)
+    }
+
+    @Test mutating func `a peer that only sends is asked when it falls silent, and doubted when it does not answer`()
+        throws
+    {
+        script.isOnlyHeard = true
+        script.packetInterval = .milliseconds(10)
+        settle(on: PathScript.home, with: [PathScript.first])
+        let before = script.pings.count
+        script.run(for: .seconds(10))
+        #expect(script.pings.count - before <= 32, "no more pings than otherwise")
+        let death = script.elapsed
+        script.cut(PathScript.home)
+        script.run(for: .seconds(1))
+        let duplicated = try #require(script.duplications.first)
+        #expect(duplicated.at - death <= .milliseconds(420), "\(duplicated.at - death)")
+        #expect(script.pings.contains { $0.inDoubt }, "the peer is told")
+    }
+
+    @Test(arguments: [10, 40, 80, 150]) mutating func `a flow that ends with a packet of ours is no reason for doubt`(
+        _ milliseconds: Int
+    ) {
+        script.packetInterval = .milliseconds(5)
+        settle(on: PathScript.first, with: [PathScript.second], roundTrip: .milliseconds(milliseconds))
+        let before = script.pings.count
+        for _ in 0..<10 {
+            script.isOneWay = true
+            script.run(for: .milliseconds(20))
+            script.hasTraffic = false
+            script.run(for: .seconds(2))
+            script.isOneWay = false
+            script.hasTraffic = true
+            script.run(for: .seconds(2))
+        }
+        #expect(script.duplications.isEmpty)
+        #expect(script.pings.count - before <= 200, "\(script.pings.count - before)")
+    }
+
+    @Test mutating func `a path that answers in doubt and is closed takes nothing over, and no deadline stays past`() {
+        settle(on: PathScript.first, with: [PathScript.second])
+        script.delays[PathScript.first] = nil
+        while script.paths.duplicate == nil, script.elapsed < .seconds(25) { script.run(for: .milliseconds(1)) }
+        script.run(for: .milliseconds(60))
+        #expect(script.paths.isInDoubt)
+        script.perform { paths, now, _ in paths.closed(PathScript.second, at: now) }
+        script.run(for: .seconds(2))
+        #expect(script.paths.current == PathScript.first && script.paths.isInDoubt)
+    }
+
+    @Test mutating func `pings that are under way to many others leave room for those along the path in use`() throws {
+        settle(on: PathScript.first, with: [PathScript.second])
+        let endpoints = (1...16).map { Endpoint(.v4(IPv4Address(198, 18, 7, UInt8($0))), port: 1) }
+        // Packets come along another path, so that only late pings tell.
+        for round in 0..<60 {
+            if round == 40 { script.delays[PathScript.first] = nil }
+            script.perform { $0.probe(endpoints, at: $1, using: &$2) }
+            script.run(for: .milliseconds(50))
+        }
+        script.run(for: .seconds(1))
+        #expect(script.paths.current == PathScript.second)
+    }
+
     @Test mutating func `a path that is cut gives way to the circuit, and is taken back`() {
         settle(on: PathScript.home, with: [PathScript.first])
         script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)

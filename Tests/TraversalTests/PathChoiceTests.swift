@@ -36,11 +36,31 @@ import Wire
                 round % 2 == 1 ? (PathScript.third, PathScript.first) : (PathScript.first, PathScript.third)
             script.delays[fast] = .milliseconds(10)
             script.delays[slow] = .milliseconds(200)
+            let swap = script.elapsed
             script.run(for: .seconds(5))
             #expect(script.paths.current == fast, "seed \(seed), round \(round): \(script.uses)")
+            #expect(script.uses.last.map { $0.at - swap <= .seconds(3) } == true, "seed \(seed): \(script.uses)")
             #expect(script.uses.count == moves + 1, "seed \(seed), round \(round): \(script.uses)")
             script.run(for: .seconds(10))
         }
+    }
+
+    @Test(arguments: 1...20) func `a swap is one move even when pings are lost meanwhile`(_ seed: Int) {
+        var script = PathScript(seed: UInt64(seed))
+        script.packetInterval = .milliseconds(5)
+        script.jitter = .milliseconds(5)
+        script.delays = [
+            PathScript.first: .milliseconds(10), PathScript.second: .milliseconds(50),
+            PathScript.third: .milliseconds(200),
+        ]
+        script.begin(on: PathScript.first, with: [PathScript.second, PathScript.third])
+        script.run(for: .seconds(10))
+        script.lossPercent = [PathScript.first: 5, PathScript.second: 5, PathScript.third: 5]
+        script.delays[PathScript.third] = .milliseconds(10)
+        script.delays[PathScript.first] = .milliseconds(200)
+        script.run(for: .seconds(6))
+        #expect(script.paths.current == PathScript.third, "seed \(seed): \(script.uses) \(script.paths.report)")
+        #expect(script.uses.count == 2, "seed \(seed): \(script.uses)")
     }
 
     @Test(arguments: 1...6) func `jitter never makes it swing`(_ seed: Int) {
@@ -60,6 +80,7 @@ import Wire
         script.delays = [PathScript.first: .milliseconds(20), PathScript.second: .milliseconds(30)]
         // Lost on the way there or on the way back.
         script.lossPercent[PathScript.first] = 10
+        script.packetLossPercent[PathScript.first] = 5
         script.begin(on: PathScript.first, with: [PathScript.second])
         script.run(for: .seconds(60))
         #expect(script.paths.current == PathScript.second, "seed \(seed): \(script.uses) \(script.paths.report)")
@@ -72,6 +93,7 @@ import Wire
         var script = PathScript(seed: UInt64(seed))
         script.delays = [PathScript.first: .milliseconds(20), PathScript.second: .milliseconds(60)]
         script.lossPercent[PathScript.first] = 50
+        script.packetLossPercent[PathScript.first] = 30
         script.begin(on: PathScript.first, with: [PathScript.second])
         script.run(for: .seconds(15))
         #expect(script.paths.current == PathScript.second, "seed \(seed): \(script.uses) \(script.paths.report)")
@@ -96,7 +118,7 @@ import Wire
         script.run(for: .seconds(20))
         #expect(script.paths.current == stream)
         script.delays[PathScript.home] = .milliseconds(40)
-        script.run(for: .seconds(40))
+        script.run(for: .seconds(7))
         #expect(script.paths.current == PathScript.home)
     }
 

@@ -3,126 +3,6 @@ import Testing
 import Traversal
 import Wire
 
-/// One side's paths, with a script for a peer: which path answers a ping, after how long.
-struct PathScript {
-    static let home = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007))
-    static let away = Path.direct(Endpoint(.v4(IPv4Address(198, 18, 9, 2)), port: 4242))
-    static let first = Path.relayed(circuit: 1)
-    static let second = Path.relayed(circuit: 2)
-    static let third = Path.relayed(circuit: 3)
-    static let homeEndpoint = Endpoint(.v4(IPv4Address(198, 18, 1, 2)), port: 20007)
-
-    enum Fact: Equatable {
-        case used(Path?, PeerPaths.Reason, at: Duration)
-        case duplicated(Path?, at: Duration)
-        case sought(at: Duration)
-    }
-
-    var paths = PeerPaths()
-    var random: SeededRandom
-    var now = Instant.zero + .seconds(1000)
-    let start = Instant.zero + .seconds(1000)
-    /// Round trips; a path that has none does not answer.
-    var delays: [Path: Duration] = [:]
-    var lossPercent: [Path: Int] = [:]
-    /// Added at random.
-    var jitter: Duration = .zero
-    /// Whether packets flow in both directions, one every 20 ms, or only from here.
-    var hasTraffic = true
-    var isOneWay = false
-    private(set) var facts: [Fact] = []
-    private(set) var pings: [(at: Instant, path: Path, inDoubt: Bool)] = []
-    private var pongs: [(at: Instant, path: Path, nonce: UInt64)] = []
-    private var lastSent: Instant?
-    private var silentSince: Instant?
-    private var wasDuplicate: Path?
-
-    init(seed: UInt64 = 5) { random = SeededRandom(seed: seed) }
-
-    static func relay(_ number: Int) -> PeerPaths.Relay {
-        PeerPaths.Relay(peer: number, host: .v4(IPv4Address(198, 18, 100, UInt8(number))))
-    }
-
-    var elapsed: Duration { now - start }
-
-    mutating func perform(_ body: (inout PeerPaths, Instant, inout SeededRandom) -> [PeerPaths.Action]) {
-        let actions = body(&paths, now, &random)
-        for action in actions {
-            switch action {
-            case .ping(let path, let nonce, let inDoubt):
-                pings.append((now, path, inDoubt))
-                guard let delay = delays[path], Int.random(in: 0..<100, using: &random) >= lossPercent[path, default: 0]
-                else { continue }
-                let extra = Duration.nanoseconds(Int64.random(in: 0...jitter.nanoseconds, using: &random))
-                pongs.append((now + delay + extra, path, nonce))
-            case .use(let path, let reason): facts.append(.used(path, reason, at: elapsed))
-            case .seek: facts.append(.sought(at: elapsed))
-            case .update: break
-            }
-        }
-        if paths.duplicate != wasDuplicate {
-            wasDuplicate = paths.duplicate
-            facts.append(.duplicated(wasDuplicate, at: elapsed))
-        }
-    }
-
-    /// Lets time pass.
-    mutating func run(for duration: Duration) {
-        let end = now + duration
-        while now < end {
-            let nextPacket = Instant(nanoseconds: (now.nanoseconds / 20_000_000 + 1) * 20_000_000)
-            let events = [paths.nextDeadline, pongs.map(\.at).min(), hasTraffic ? nextPacket : nil].compactMap { $0 }
-            now = max(now, min(events.min() ?? end, end))
-            exchangePackets()
-            let due = pongs.filter { $0.at <= now }
-            pongs.removeAll { $0.at <= now }
-            for pong in due {
-                silentSince = nil
-                perform { $0.pong(nonce: pong.nonce, along: pong.path, at: $1, using: &$2) }
-            }
-            paths.observe(PeerPaths.Traffic(lastPacket: lastSent, silentSince: silentSince), at: now)
-            for _ in 0..<10 where paths.nextDeadline.map({ $0 <= now }) ?? false {
-                perform { $0.advance(to: $1, using: &$2) }
-            }
-            if let next = paths.nextDeadline, next <= now { Issue.record("work left at \(elapsed)") }
-        }
-    }
-
-    /// A packet goes out every 20 ms; the peer's come in as long as a path that it would use answers.
-    private mutating func exchangePackets() {
-        guard hasTraffic, now.nanoseconds % 20_000_000 == 0 else { return }
-        lastSent = now
-        silentSince = silentSince ?? now
-        let sendsOn = [paths.current, paths.duplicate].compactMap { $0 }
-        if !isOneWay, sendsOn.contains(where: { delays[$0] != nil }) { silentSince = nil }
-    }
-
-    var uses: [(path: Path?, reason: PeerPaths.Reason, at: Duration)] {
-        facts.compactMap { if case .used(let path, let reason, let at) = $0 { (path, reason, at) } else { nil } }
-    }
-
-    var duplications: [(path: Path?, at: Duration)] {
-        facts.compactMap { if case .duplicated(let path, let at) = $0 { (path, at) } else { nil } }
-    }
-
-    func pingCount(since: Duration, along path: Path? = nil) -> Int {
-        pings.count { $0.at >= start + since && (path == nil || $0.path == path) }
-    }
-
-    /// A session that uses `current` and knows the others as circuits through relays 1, 2, 3.
-    mutating func begin(on current: Path, with others: [Path] = []) {
-        perform { $0.heard(along: current, through: Self.relay(of: current), at: $1, using: &$2) }
-        for path in others {
-            let instant = now
-            paths.add(path, through: Self.relay(of: path), at: instant)
-        }
-    }
-
-    static func relay(of path: Path) -> PeerPaths.Relay? {
-        if case .relayed(let circuit) = path { relay(Int(circuit)) } else { nil }
-    }
-}
-
 @Suite struct PeerPathsTests {
     private var script = PathScript()
 
@@ -157,7 +37,8 @@ struct PathScript {
             script.run(for: .milliseconds(5))
         }
         let hold = try #require(script.paths.holdUntil) - script.now
-        #expect(hold >= .milliseconds(20) && hold <= .milliseconds(30))
+        // The one sample of the new path may have been late.
+        #expect(hold >= .milliseconds(25) && hold <= .milliseconds(45))
     }
 
     @Test mutating func `a pong with a wrong nonce or along a wrong path proves nothing`() {
@@ -169,8 +50,10 @@ struct PathScript {
             Issue.record("no probe: \(probes)")
             return
         }
-        let wrongNonce = script.paths.pong(nonce: nonce &+ 1, along: PathScript.home, at: now, using: &script.random)
-        let wrongPath = script.paths.pong(nonce: nonce, along: PathScript.away, at: now, using: &script.random)
+        let wrongNonce = script.paths.pong(
+            nonce: nonce &+ 1, along: PathScript.home, arrived: 0, at: now, using: &script.random)
+        let wrongPath = script.paths.pong(
+            nonce: nonce, along: PathScript.away, arrived: 0, at: now, using: &script.random)
         #expect(wrongNonce == [] && wrongPath == [])
         #expect(script.paths.current == PathScript.first)
     }
