@@ -54,6 +54,8 @@ extension Node {
             }
         }
         if streams.isUDPSilent != wasSilent { events(streams.isUDPSilent ? .udpSilent : .udpAnswers) }
+        // Whoever is reached through a relay may be reached straight again.
+        if wasSilent, !streams.isUDPSilent { punchAll(because: .networkChanged, at: now) }
         deadlines.set(streams.nextDeadline, for: .streams)
     }
 
