@@ -28,6 +28,20 @@ package struct CertificateChain: Equatable, Sendable {
         nodeID = certificate.nodeID
     }
 
+    /// Whether two chains of one node claim the same for it.
+    func claimsSame(as other: CertificateChain) -> Bool {
+        let (own, theirs) = (certificate, other.certificate)
+        return own.name == theirs.name && own.subnet == theirs.subnet && own.tunnelKey == theirs.tunnelKey
+            && own.invite == theirs.invite
+    }
+
+    /// Whether two chains of one node claim the same for it.
+    func claimsSame(as other: CertificateChain) -> Bool {
+        let (own, theirs) = (certificate, other.certificate)
+        return own.name == theirs.name && own.subnet == theirs.subnet && own.tunnelKey == theirs.tunnelKey
+            && own.invite == theirs.invite
+    }
+
     /// Whether the root or a delegate signed the certificate itself, and so its dates.
     package var isCountersigned: Bool { invite == nil }
 

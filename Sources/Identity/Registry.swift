@@ -106,8 +106,15 @@ extension Registry {
             return Outcome(admission: admission, changes: [])
         }
         firstEnd = min(firstEnd, end)
-        let isFirst = chains.updateValue(chain, forKey: node) == nil
-        if chains.count <= limit, isFirst, isIndependent(chain) {
+        let old = chains.updateValue(chain, forKey: node)
+        if let old {
+            // One that was vouched for and no longer is may lose its use of the invite; any other keeps what it has.
+            let keepsUse = chain.isCountersigned || old.invite == chain.invite
+            if admissions[node] == .admitted, keepsUse, old.claimsSame(as: chain), !isContested(chain) {
+                holdings.exchange(old, for: chain)
+                return Outcome(admission: .admitted, changes: [])
+            }
+        } else if chains.count <= limit, isIndependent(chain) {
             holdings.take(chain)
             admissions[node] = .admitted
             return Outcome(admission: .admitted, changes: [])
@@ -145,12 +152,17 @@ extension Registry {
     /// Whether a new chain claims nothing that anybody else holds or was refused, so that settling anew would change
     /// nothing for others.
     private func isIndependent(_ chain: CertificateChain) -> Bool {
-        guard holdings.isIndependent(chain), holdings.objection(to: chain, in: mesh.plan) == nil else { return false }
+        holdings.isIndependent(chain) && holdings.objection(to: chain, in: mesh.plan) == nil && !isContested(chain)
+    }
+
+    /// Whether somebody who was refused would have what a chain claims.
+    private func isContested(_ chain: CertificateChain) -> Bool {
         let certificate = chain.certificate
-        return !refused.contains { node in
+        return refused.contains { node in
             guard let other = chains[node]?.certificate else { return false }
+            if case .refused(.inviteUsedUp)? = admissions[node], other.invite == certificate.invite { return true }
             return other.name == certificate.name || other.subnet == certificate.subnet
-                || other.tunnelKey == certificate.tunnelKey || other.invite == certificate.invite
+                || other.tunnelKey == certificate.tunnelKey
         }
     }
 
