@@ -35,13 +35,6 @@ package struct CertificateChain: Equatable, Sendable {
             && own.invite == theirs.invite
     }
 
-    /// Whether two chains of one node claim the same for it.
-    func claimsSame(as other: CertificateChain) -> Bool {
-        let (own, theirs) = (certificate, other.certificate)
-        return own.name == theirs.name && own.subnet == theirs.subnet && own.tunnelKey == theirs.tunnelKey
-            && own.invite == theirs.invite
-    }
-
     /// Whether the root or a delegate signed the certificate itself, and so its dates.
     package var isCountersigned: Bool { invite == nil }
 
@@ -75,14 +68,14 @@ package struct CertificateChain: Equatable, Sendable {
 extension CertificateChain {
     /// Follows the chain from the mesh's root and checks that every link permits the next. Knows no time: `Registry`
     /// judges expiry.
-    package func verify(in mesh: MeshDescription) throws(ChainError) {
+    package func verify(in mesh: MeshDescription, using check: SignatureCheck = .direct) throws(ChainError) {
         guard meshID == mesh.id else { throw .foreignMesh(meshID) }
-        let issuer = try verifyDelegate(in: mesh)
+        let issuer = try verifyDelegate(in: mesh, using: check)
         if let invite {
-            try verify(invite, by: issuer, in: mesh)
-            try verifyIssue(by: invite, in: mesh)
+            try verify(invite, by: issuer, in: mesh, using: check)
+            try verifyIssue(by: invite, in: mesh, using: check)
         } else {
-            guard certificate.isSigned(by: issuer, in: meshID) else { throw .badSignature(.certificate) }
+            guard certificate.isSigned(by: issuer, in: meshID, using: check) else { throw .badSignature(.certificate) }
             guard certificate.role == .node || delegate == nil else { throw .roleNotPermitted }
         }
         guard mesh.plan.nodeSubnets.contains(certificate.subnet) else {
@@ -92,9 +85,13 @@ extension CertificateChain {
     }
 
     /// The key that signed the link after the delegate, or after the root if there is none.
-    private func verifyDelegate(in mesh: MeshDescription) throws(ChainError) -> Bytes32 {
+    private func verifyDelegate(
+        in mesh: MeshDescription, using check: SignatureCheck
+    ) throws(ChainError) -> Bytes32 {
         guard let delegate else { return mesh.rootPublicKey }
-        guard delegate.isSigned(by: mesh.rootPublicKey, in: meshID) else { throw .badSignature(.delegate) }
+        guard delegate.isSigned(by: mesh.rootPublicKey, in: meshID, using: check) else {
+            throw .badSignature(.delegate)
+        }
         guard delegate.role == .delegate else { throw .issuerNotPermitted(delegate.name) }
         let issuedAt = invite?.issuedAt ?? certificate.issuedAt
         guard issuedAt <= delegate.expiry else { throw .issuerNotPermitted(delegate.name) }
@@ -102,16 +99,20 @@ extension CertificateChain {
         return delegate.signingKey
     }
 
-    private func verify(_ invite: Invite, by issuer: Bytes32, in mesh: MeshDescription) throws(ChainError) {
-        guard invite.isSigned(by: issuer, in: meshID) else { throw .badSignature(.invite) }
+    private func verify(
+        _ invite: Invite, by issuer: Bytes32, in mesh: MeshDescription, using check: SignatureCheck
+    ) throws(ChainError) {
+        guard invite.isSigned(by: issuer, in: meshID, using: check) else { throw .badSignature(.invite) }
         guard invite.ipv4Range == mesh.plan.ipv4Range else { throw .prefixNotPermitted(invite.ipv4Range) }
     }
 
     /// The limits of the invite, for a certificate that was issued with its key.
-    private func verifyIssue(by invite: Invite, in mesh: MeshDescription) throws(ChainError) {
-        guard certificate.invite == invite.publicKey, certificate.isSigned(by: invite.publicKey, in: meshID) else {
-            throw .badSignature(.certificate)
-        }
+    private func verifyIssue(
+        by invite: Invite, in mesh: MeshDescription, using check: SignatureCheck
+    ) throws(ChainError) {
+        guard certificate.invite == invite.publicKey,
+            certificate.isSigned(by: invite.publicKey, in: meshID, using: check)
+        else { throw .badSignature(.certificate) }
         guard certificate.role == .node else { throw .roleNotPermitted }
         guard invite.rights.isSuperset(of: certificate.rights) else { throw .rightNotPermitted }
         guard invite.namePattern.matches(certificate.name) else {

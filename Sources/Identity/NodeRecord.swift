@@ -126,12 +126,14 @@ extension NodeRecord {
     }
 
     /// Checks the signature and, unless it is the chain that is known already, the chain.
-    func verify(in mesh: MeshDescription, known: CertificateChain? = nil) throws(RecordError) {
-        guard isSigned(by: chain.certificate.signingKey, in: mesh.id) else { throw .badSignature }
+    func verify(
+        in mesh: MeshDescription, known: CertificateChain? = nil, using check: SignatureCheck = .direct
+    ) throws(RecordError) {
+        guard isSigned(by: chain.certificate.signingKey, in: mesh.id, using: check) else { throw .badSignature }
         guard clients.isEmpty || chain.certificate.rights.contains(.attachClients) else { throw .clientsNotPermitted }
         guard chain != known else { return }
         do {
-            try chain.verify(in: mesh)
+            try chain.verify(in: mesh, using: check)
         } catch {
             throw .chain(error)
         }

@@ -39,6 +39,7 @@ package struct Registry: Sendable {
 
     package let mesh: MeshDescription
     package let limit: Int
+    private let signatures: SignatureCheck
 
     /// The newest valid chain of each node, admitted or not: a loser comes in when its rival goes.
     private var chains: [NodeID: CertificateChain] = [:]
@@ -51,10 +52,11 @@ package struct Registry: Sendable {
     private var firstEnd = WallTime(seconds: .max)
 
     /// - Parameter limit: nodes known at once.
-    package init(mesh: MeshDescription, limit: Int) {
+    package init(mesh: MeshDescription, limit: Int, signatures: SignatureCheck = .direct) {
         precondition(limit > 0)
         self.mesh = mesh
         self.limit = limit
+        self.signatures = signatures
     }
 }
 
@@ -92,7 +94,7 @@ extension Registry {
     /// Chains come in records only: a record's signature shows that the node itself wants this certificate, which the
     /// holder of an invite could otherwise issue for the keys of somebody else.
     package mutating func insert(_ record: NodeRecord, now: WallTime) throws(RecordError) -> Outcome {
-        try record.verify(in: mesh, known: chains[record.nodeID])
+        try record.verify(in: mesh, known: chains[record.nodeID], using: signatures)
         return insert(verified: record.chain, now: now)
     }
 
@@ -129,7 +131,7 @@ extension Registry {
 
     /// Takes in a revocation that the root or a delegate signed.
     package mutating func insert(_ revocation: Revocation, now: WallTime) throws(RevocationError) -> [Change] {
-        guard revocation.isValid(in: mesh) else { throw .badSignature }
+        guard revocation.isValid(in: mesh, using: signatures) else { throw .badSignature }
         guard now <= revocation.expiry + WallTime.grace else { throw .expired(revocation.expiry) }
         if let known = revocations[revocation.target] {
             guard Self.outranks(revocation, known) else { return [] }

@@ -53,10 +53,10 @@ package struct Revocation: Equatable, Sendable, Signed {
     package var encoded: [UInt8] { body + signature }
 
     /// Whether the root, or somebody whom the root made a delegate, signed it.
-    package func isValid(in mesh: MeshDescription) -> Bool {
-        guard let delegate else { return isSigned(by: mesh.rootPublicKey, in: mesh.id) }
-        return delegate.role == .delegate && delegate.isSigned(by: mesh.rootPublicKey, in: mesh.id)
-            && isSigned(by: delegate.signingKey, in: mesh.id)
+    package func isValid(in mesh: MeshDescription, using check: SignatureCheck = .direct) -> Bool {
+        guard let delegate else { return isSigned(by: mesh.rootPublicKey, in: mesh.id, using: check) }
+        return delegate.role == .delegate && delegate.isSigned(by: mesh.rootPublicKey, in: mesh.id, using: check)
+            && isSigned(by: delegate.signingKey, in: mesh.id, using: check)
     }
 }
 

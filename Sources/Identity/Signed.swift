@@ -24,8 +24,8 @@ protocol Signed {
 }
 
 extension Signed {
-    func isSigned(by publicKey: Bytes32, in mesh: MeshID) -> Bool {
-        Ed25519.isValid(signature, for: Self.purpose.message(body, in: mesh), by: publicKey)
+    func isSigned(by publicKey: Bytes32, in mesh: MeshID, using check: SignatureCheck) -> Bool {
+        check.isValid(signature, Self.purpose.message(body, in: mesh), publicKey)
     }
 
     func signed(with key: SigningKey, in mesh: MeshID) -> Self {

@@ -234,7 +234,7 @@ package struct Node {
     /// - Parameter unixTime: what the wall clock says at `now`, since 1970.
     package init(
         identity: NodeIdentity, configuration: NodeConfiguration, restored: Restored, seed: Secret,
-        unixTime: Duration, at now: Instant
+        unixTime: Duration, signatures: SignatureCheck = .direct, at now: Instant
     ) {
         var random = SecureRandom(seed: seed)
         self.identity = identity
@@ -244,7 +244,7 @@ package struct Node {
         reservedTimestamp = Int64(clamping: restored.handshakeTimestamp)
         timestamps = TimestampClock(
             last: reservedTimestamp == 0 ? nil : Timestamp(unixTime: .nanoseconds(reservedTimestamp)))
-        registry = Registry(mesh: identity.mesh, limit: configuration.peerLimit)
+        registry = Registry(mesh: identity.mesh, limit: configuration.peerLimit, signatures: signatures)
         stunServer = STUNServer(at: now)
         relay = RelayServer(limits: configuration.relayLimits, mode: configuration.isRelayAllowed ? .on : .off)
         relay.quota.setRates(

@@ -55,6 +55,7 @@ package final class Simulation {
     private var deadlines = Deadlines<Int>()
     var plans = EventQueue<Plan>()
     private var digestState = RunDigest()
+    private let signatures = SharedSignatures()
 
     package init(seed: UInt64) {
         self.seed = seed
@@ -101,7 +102,7 @@ package final class Simulation {
     ) -> Node {
         Node(
             identity: identity, configuration: configuration, restored: restored, seed: keys.secret(32),
-            unixTime: unixTime + wallLead, at: now)
+            unixTime: unixTime + wallLead, signatures: signatures.check, at: now)
     }
 
     /// Lets something be done with a host's node, and carries out what that leads to.
