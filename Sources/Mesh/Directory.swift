@@ -19,6 +19,12 @@ struct Directory: Sendable {
 
     func entry(of node: NodeID) -> Entry? { entries[node] }
     func record(of node: NodeID) -> NodeRecord? { entries[node]?.record }
+    func chain(of node: NodeID) -> CertificateChain? { entries[node]?.record.chain }
+
+    /// Whether a node relays for everybody, and for those on its networks; `nil` for a node without a record.
+    func relaying(of node: NodeID) -> (anywhere: Bool, locally: Bool)? {
+        entries[node].map { ($0.record.canRelay, $0.record.canRelayLocally) }
+    }
 
     /// Whose record has exactly these bytes, if it is here.
     func node(withRecord encoded: [UInt8]) -> NodeID? {

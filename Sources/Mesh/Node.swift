@@ -151,6 +151,10 @@ package struct Node {
         case stream(UInt32)
         case discovery
         case lifetime
+        /// Records that came lately are passed on.
+        case spreading
+        /// Routes to nodes without a session are settled.
+        case routes
         case maintenance
     }
 
@@ -204,6 +208,8 @@ package struct Node {
     var wonLinks: [UInt32: Int] = [:]
     var areTablesStale = true
     var areRoutesStale = true
+    /// There are more relays than anchors.
+    var hasChoiceOfRelays = false
     var routes = RouteTable.empty
     var generation: UInt64 = 0
     /// The circuit whose offer a tunnel message is being answered for.
@@ -226,6 +232,10 @@ package struct Node {
     var memberAddresses: (addresses: Set<IPAddress>, madeAt: Instant)?
     var recentPeers: [RecentPeer]
     var lastDigest: Instant
+    /// The anchor that got the last digest in turn.
+    var lastDigestReceiver = -1
+    /// News of others that is passed on soon.
+    var spreading = Spreading()
     /// When a sleep was last noticed: what waited for us meanwhile comes in many batches before any timer is served.
     var wokenAt: Instant?
     var renewalAskedAt: Instant?
@@ -283,14 +293,14 @@ package struct Node {
         case .rekeyWanted(let number): drive(number, at: now) { $0.rekeyWanted(at: now) }
         case .confirmed: break
         case .moved(let number, let origin):
-            guard peers[number] != nil else { return }
+            guard peers.contains(number) else { return }
             setLocalAddress(of: number, origin)
             heard(from: number, along: origin.path, at: now)
         case .unsealed(let packet, let number):
             drive(number, at: now) { $0.send(packet, at: now) }
             watchPaths(number, at: now)
         case .control(let frame, let number, let origin, let arrived):
-            guard peers[number] != nil else { return }
+            guard peers.contains(number) else { return }
             setLocalAddress(of: number, origin)
             receive(frame: frame, from: number, along: origin.path, arrived: arrived, at: now)
         case .datagram(let datagram, let origin, _): receive(datagram, from: origin, at: now)
@@ -322,6 +332,8 @@ package struct Node {
             case .stream(let number): checkAcceptedStream(number, at: now)
             case .discovery: advanceDiscovery(to: now)
             case .lifetime: advanceLifetime(to: now)
+            case .spreading: passOn(at: now)
+            case .routes: areRoutesStale = true
             case .maintenance: maintain(at: now)
             }
         }
@@ -340,6 +352,12 @@ package struct Node {
         publishIfStale()
         defer { actions = [] }
         return actions
+    }
+
+    /// `takeActions`, with the next deadline: what the caller needs after each call, and nothing is copied for.
+    package mutating func takeWork() -> (actions: [Action], deadline: Instant?) {
+        let actions = takeActions()
+        return (actions, deadlines.earliest)
     }
 
     // MARK: steps
@@ -369,7 +387,7 @@ package struct Node {
     }
 
     private mutating func setLocalAddress(of number: Int, _ origin: Origin) {
-        guard let address = origin.localAddress, peers[number]?.localAddress != address else { return }
+        guard let address = origin.localAddress, peers.localAddress(of: number) != address else { return }
         peers[number]?.localAddress = address
         touch(number)
     }
@@ -384,10 +402,7 @@ package struct Node {
         watchAllPaths(at: now)
         updateOwnRelays()
         if now - lastDigest >= Self.digestInterval {
-            lastDigest = now
-            for peer in peers.all where peer.isMember && peer.hasSession && peer.isAnchor {
-                sendDigest(to: peer.number, at: now)
-            }
+            sendDigests(at: now)
         }
         gathered.forget(before: now)
         askServersIfDue(at: now)

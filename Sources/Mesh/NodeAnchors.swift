@@ -15,7 +15,8 @@ extension Node {
     static let explorers = 2
     static let exploringInterval: Duration = .seconds(60)
     /// Changes within so short a time are settled together.
-    private static let settlingTime: Duration = .milliseconds(50)
+    static let settlingTime: Duration = .milliseconds(50)
+    private static let reviewTime: Duration = .seconds(1)
     /// A relay that did not answer is no anchor for so long, while there are others.
     private static let failureMemory: Duration = .seconds(300)
     /// How much nearer another relay must be to take an anchor's place.
@@ -34,32 +35,40 @@ extension Node {
         var neighbourhood: IPPrefix?
     }
 
-    mutating func chooseAnchorsSoon(at now: Instant) {
-        let due = now + Self.settlingTime
+    /// What speaks for some relay has changed; while all anchors are there, there is time.
+    mutating func reviewAnchors(at now: Instant) {
+        chooseAnchorsSoon(at: now, within: hasChoiceOfRelays ? Self.reviewTime : Self.settlingTime)
+    }
+
+    mutating func chooseAnchorsSoon(at now: Instant, within time: Duration = settlingTime) {
+        let due = now + time
         if deadlines.deadline(of: .anchors).map({ $0 > due }) ?? true { deadlines.set(due, for: .anchors) }
     }
 
     /// Settles with whom a tunnel is kept: the nodes of the token until the directory knows better, then nodes that relay.
     mutating func chooseAnchors(at now: Instant) {
         defer { reviewStreams(at: now) }
-        let relays = peers.all.compactMap { candidate($0, at: now) }
-        deadlines.set(relays.count > Self.anchorLimit ? now + Self.exploringInterval : nil, for: .anchors)
+        let relays = peers.numbers.compactMap { number in
+            canRelay(number) ? peers[number].flatMap { candidate($0, at: now) } : nil
+        }
+        hasChoiceOfRelays = relays.count > Self.anchorLimit
+        deadlines.set(hasChoiceOfRelays ? now + Self.exploringInterval : nil, for: .anchors)
         let chosen = relays.count <= Self.anchorLimit ? Set(relays.map(\.number)) : choice(of: relays, at: now)
-        for peer in peers.all {
-            let isAnchor = chosen.contains(peer.number) || (peer.isBootstrap && chosen.isEmpty)
-            guard isAnchor != peer.isAnchor else { continue }
-            peers[peer.number]?.isAnchor = isAnchor
+        for number in peers.numbers {
+            let isAnchor = chosen.contains(number) || (chosen.isEmpty && peers[number]?.isBootstrap == true)
+            guard isAnchor != peers.isAnchor(number) else { continue }
+            peers[number]?.isAnchor = isAnchor
             let keepalive = isAnchor ? configuration.natKeepalive : nil
-            drive(peer.number, at: now) { tunnel in
+            drive(number, at: now) { tunnel in
                 tunnel.setPersistentKeepalive(keepalive, at: now)
                 return isAnchor ? tunnel.connect(at: now) : []
             }
-            if isAnchor { watchPaths(peer.number, at: now) }
+            if isAnchor { watchPaths(number, at: now) }
         }
     }
 
     private func candidate(_ peer: Peer, at now: Instant) -> Candidate? {
-        guard let node = peer.nodeID, canRelay(peer.number) else { return nil }
+        guard let node = peer.nodeID else { return nil }
         let distance = (directRoundTrip(of: peer) ?? peer.lastRoundTrip)?.seconds
         let address = (peer.lastEndpoint ?? peer.candidates.first)?.address
         return Candidate(
@@ -119,8 +128,8 @@ extension Node {
             ownRelays = []
             return
         }
-        let reached = peers.all.filter {
-            $0.isAnchor && $0.isMember && $0.hasSession && $0.paths.current?.isDirect == true
+        let reached = peers.connectedMembers.compactMap { number in
+            peers.isAnchor(number) && peers.path(of: number)?.isDirect == true ? peers[number] : nil
         }
         let nodes = reached.sorted {
             (directRoundTrip(of: $0) ?? .seconds(1)) < (directRoundTrip(of: $1) ?? .seconds(1))

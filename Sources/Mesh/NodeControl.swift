@@ -18,7 +18,7 @@ extension Node {
     mutating func receive(
         frame bytes: [UInt8], from number: Int, along path: Path, arrived: UInt32, at now: Instant
     ) {
-        guard peers[number] != nil, peers[number]?.isClient == false else { return }
+        guard peers.contains(number), !peers.isClient(number) else { return }
         let frame: ControlFrame
         do {
             frame = try ControlFrame(parsing: bytes.span)
@@ -232,13 +232,13 @@ extension Node {
 
     /// Sends a frame to a peer along its path in use; without a session the frame is not sent.
     mutating func send(_ frame: ControlFrame, to number: Int, at now: Instant) {
-        guard peers[number]?.paths.current != nil else { return }
+        guard peers.path(of: number) != nil else { return }
         send(frame, to: number, along: nil, at: now)
     }
 
     /// Sends a frame along one path; `nil` stands for wherever packets go.
     mutating func send(_ frame: ControlFrame, to number: Int, along path: Path?, at now: Instant) {
-        guard peers[number]?.sending != nil else { return }
+        guard peers.isConnected(number) else { return }
         for packet in peers[number]?.assembler.split(frame.encoded) ?? [] {
             let tunnelActions = updateTunnel(number, at: now) { tunnel throws(NoiseError) in
                 tunnel.send(packet, at: now)

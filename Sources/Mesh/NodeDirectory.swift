@@ -24,14 +24,11 @@ struct RecordContent: Equatable, Sendable {
 
 // Who is in the mesh: certificates, records, and how they spread.
 extension Node {
-    static let digestInterval: Duration = .seconds(10)
     /// A node's record is signed anew at least this often.
     static let recordRefreshInterval: Duration = .seconds(6 * 3600)
     static let takenSubnetsLimit = 500
     /// How long records of a peer are not looked at after too many that were refused.
     static let ignoredTime: Duration = .seconds(10)
-    /// Records sent in answer to one digest; the next one asks for more.
-    static let recordsPerAnswer = 64
 
     // MARK: accepting
 
@@ -57,7 +54,10 @@ extension Node {
             return
         }
         // What came before by another way: most of what a flood brings.
-        if let node = directory.node(withRecord: encoded), isCurrent(node) { return }
+        if let node = directory.node(withRecord: encoded), isCurrent(node) {
+            spreading.note(node, isKnownTo: number)
+            return
+        }
         switch verify(encoded, at: now) {
         case .failure(let refusal):
             counters.recordsRefused += 1
@@ -98,7 +98,7 @@ extension Node {
 
     /// Whether the record in the directory still counts: of the certificate that does, which is admitted.
     private func isCurrent(_ node: NodeID) -> Bool {
-        registry.isAdmitted(node) && registry.chain(of: node) == directory.record(of: node)?.chain
+        registry.isAdmitted(node) && registry.chain(of: node) == directory.chain(of: node)
     }
 
     private func explained(_ refusal: Registry.Refusal) -> AdmissionRefusal {
@@ -133,7 +133,8 @@ extension Node {
                 if let entry = directory.entry(of: change.node),
                     registry.chain(of: change.node) == entry.record.chain
                 {
-                    place(entry.record, entry.encoded, from: nil, at: now)
+                    place(entry.record, at: now)
+                    spread(change.node, from: nil, at: now)
                 }
             case .refused(let refusal): expel(change.node, explained(refusal), at: now)
             case nil:
@@ -170,19 +171,19 @@ extension Node {
         }
         guard directory.merge(record, encoded: encoded) else { return }
         actions.append(.save(.record(node: record.nodeID, number: record.number, encoded: encoded)))
-        place(record, encoded, from: number, at: now)
+        place(record, at: now)
+        spread(record.nodeID, from: number, at: now)
     }
 
-    /// Makes a record's node a peer and tells the others.
-    mutating func place(_ record: NodeRecord, _ encoded: [UInt8], from number: Int?, at now: Instant) {
+    /// Makes a record's node a peer.
+    mutating func place(_ record: NodeRecord, at now: Instant) {
         let isNew = peers.number(ofNode: record.nodeID) == nil
         guard let peer = peerNumber(for: record, at: now) else { return }
         become(record, peer, at: now)
         // Later than any word that it drains, which took the ability from its record.
         if record.canRelay || record.canRelayLocally { peers[peer]?.isLeavingRelay = false }
         if isNew { events(.learned(node: peers[peer]?.name ?? "")) }
-        flood(encoded, except: [number, peer], at: now)
-        if record.canRelay || peers[peer]?.isAnchor == true { chooseAnchorsSoon(at: now) }
+        if record.canRelay || peers[peer]?.isAnchor == true { reviewAnchors(at: now) }
     }
 
     /// The peer with a record's tunnel key, made now if there is none; `nil` when there are too many, and when the key is
@@ -204,20 +205,17 @@ extension Node {
     mutating func become(_ record: NodeRecord, _ number: Int, at now: Instant) {
         guard let peer = peers[number] else { return }
         let certificate = record.chain.certificate
+        let sources = record.prefixes(in: identity.mesh.plan)
+        let isChanged = peer.nodeID != record.nodeID || peer.sources != sources
         if peer.nodeID != record.nodeID {
             peers.identify(number, as: record.nodeID)
             peers[number]?.role = .node(record.nodeID)
             deadlines.remove(.unverified(number))
-            areRoutesStale = true
         }
         peers[number]?.name = certificate.name.description
         peers[number]?.certificateExpiry = certificate.expiry
-        let sources = record.prefixes(in: identity.mesh.plan)
-        if peer.sources != sources {
-            peers[number]?.sources = sources
-            touch(number)
-            areRoutesStale = true
-        }
+        peers[number]?.sources = sources
+        if isChanged { routesChanged(of: number, at: now) }
         setCandidates(of: number, at: now)
     }
 
@@ -254,52 +252,7 @@ extension Node {
         // Ours counts like everybody's, so that a conflict with it is settled here as everywhere.
         if let outcome = try? registry.insert(record, now: wallTime(at: now)) { carryOut(outcome.changes, at: now) }
         actions.append(.save(.recordNumber(recordNumber)))
-        flood(ownRecord, except: [], at: now)
-    }
-
-    // MARK: spreading
-
-    private mutating func flood(_ encoded: [UInt8], except: [Int?], at now: Instant) {
-        for peer in peers.all where peer.isMember && peer.hasSession && !except.contains(peer.number) {
-            sendRecords([encoded], to: peer.number, at: now)
-        }
-    }
-
-    /// Sends records in as few frames as they fit in.
-    mutating func sendRecords(_ records: [[UInt8]], to number: Int, at now: Instant) {
-        var batch: [[UInt8]] = []
-        var size = 3
-        for record in records {
-            if !batch.isEmpty, size + record.count + 2 > ControlFrame.sizeLimit {
-                send(.records(batch), to: number, at: now)
-                batch = []
-                size = 3
-            }
-            batch.append(record)
-            size += record.count + 2
-        }
-        if !batch.isEmpty { send(.records(batch), to: number, at: now) }
-    }
-
-    mutating func sendDigest(to number: Int, at now: Instant) {
-        for digest in directory.digests { send(.digest(digest), to: number, at: now) }
-    }
-
-    /// Sends what the peer lacks or has older, asks for what it has newer.
-    mutating func answer(_ digest: ControlFrame.Digest, from number: Int, at now: Instant) {
-        var wanted: [UInt64] = []
-        var newer = directory.missing(in: digest, limit: Self.recordsPerAnswer)
-        let own = identity.nodeID.bytes.leadingUInt64
-        for entry in digest.entries.prefix(ControlFrame.digestLimit) {
-            let known = entry.node == own ? recordNumber : directory.number(beginning: entry.node)
-            if known.map({ $0 < entry.number }) ?? true { wanted.append(entry.node) }
-            guard let known, known > entry.number else { continue }
-            if let encoded = entry.node == own ? ownRecord : directory.encoded(beginning: entry.node) {
-                newer.append(encoded)
-            }
-        }
-        if !wanted.isEmpty { send(.recordRequest(wanted), to: number, at: now) }
-        sendRecords(newer, to: number, at: now)
+        for number in peers.connectedMembers { sendRecords([ownRecord], to: number, at: now) }
     }
 
     private mutating func outrunRecordNumber(_ number: UInt64, at now: Instant) {

@@ -67,9 +67,11 @@ extension Node {
     /// One that the peer itself keeps a tunnel with reaches it without delay.
     func relayCandidates(for number: Int? = nil) -> [Int] {
         let hints = Set(number.flatMap { peers[$0]?.nodeID }.flatMap { directory.record(of: $0)?.relays } ?? [])
-        let usable = peers.all.filter { peer in
-            peer.number != number && peer.isMember && peer.hasSession && peer.paths.current?.isDirect == true
-                && !peer.isLeavingRelay && canRelay(peer.number)
+        let usable = peers.connectedMembers.compactMap { other -> Peer? in
+            guard other != number, peers.path(of: other)?.isDirect == true, canRelay(other), let peer = peers[other],
+                !peer.isLeavingRelay
+            else { return nil }
+            return peer
         }
         func rank(_ peer: Peer) -> (trouble: Int, preference: Int, delay: Double, number: Int) {
             let preference = configuration.preferredRelays.firstIndex(of: peer.name) ?? Int.max
@@ -85,9 +87,10 @@ extension Node {
     }
 
     func canRelay(_ number: Int) -> Bool {
-        guard let identifier = peers[number]?.nodeID else { return false }
-        guard let record = directory.record(of: identifier) else { return false }
-        return record.canRelay || (record.canRelayLocally && isNear(record))
+        guard let node = peers.node(of: number), let abilities = directory.relaying(of: node) else { return false }
+        if abilities.anywhere { return true }
+        guard abilities.locally, let record = directory.record(of: node) else { return false }
+        return isNear(record)
     }
 
     /// A relay said no: the initiation that it was to carry goes through the next one.

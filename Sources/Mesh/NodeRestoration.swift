@@ -37,7 +37,7 @@ extension Node {
             directory.merge(record, encoded: encoded)
         else { return }
         carryOut(outcome.changes, at: now)
-        place(record, encoded, from: nil, at: now)
+        place(record, at: now)
     }
 
     /// Makes a stock WireGuard client a peer.
@@ -57,12 +57,12 @@ extension Node {
 
     /// Tells the disk who has a session, and where, when that changed.
     mutating func noteRecent() {
-        let recent = peers.all.filter { $0.hasSession }.compactMap { peer in
-            peer.nodeID.map { RecentPeer(node: $0, endpoint: peer.lastEndpoint) }
+        let nodes = peers.connected.filter { peers.node(of: $0) != nil }.prefix(Self.redialLimit)
+        let recent = nodes.compactMap { number in
+            peers.node(of: number).map { RecentPeer(node: $0, endpoint: peers.endpoint(of: number)) }
         }
-        .prefix(Self.redialLimit)
-        guard !recent.isEmpty, Array(recent) != recentPeers else { return }
-        recentPeers = Array(recent)
+        guard !recent.isEmpty, recent != recentPeers else { return }
+        recentPeers = recent
         actions.append(.save(.recentPeers(recentPeers)))
     }
 }

@@ -157,7 +157,6 @@ extension Node {
                 key: identity.tunnelKey, peer: key, presharedKeys: presharedKeys,
                 limits: presharedKey == nil ? .kubeMesh : .wireGuard)
         else { return nil }
-        areTablesStale = true
         return peers.insert(key: key) { number in
             Peer(number: number, tunnelKey: key, role: role, name: name, tunnel: tunnel)
         }
@@ -215,6 +214,8 @@ extension Node {
         peers[number]?.initiationCount = 0
         peers[number]?.relaysAsked = [:]
         touch(number)
+        // Its routes may be among those that were to be settled soon.
+        if isFirst, deadlines.deadline(of: .routes) != nil { areRoutesStale = true }
         if isFirst { addStandingCircuits(to: number, at: now) }
         if peers[number]?.isClient == true {
             if isFirst { events(.connected(peer: name(of: number), path: peers[number]?.paths.current)) }
@@ -306,12 +307,9 @@ extension Node {
     mutating func updateTunnel<Outcome>(
         _ number: Int, at now: Instant, _ body: (inout Tunnel) throws(NoiseError) -> Outcome
     ) -> Outcome? {
-        guard var tunnel = peers[number]?.tunnel else { return nil }
-        // Errors mean a message that is forged, stale or a copy; its sender gets no answer.
-        let outcome = try? body(&tunnel)
-        peers[number]?.tunnel = tunnel
-        deadlines.set(peers[number]?.tunnel.nextDeadline, for: .tunnel(number))
-        return outcome
+        let updated = peers.updateTunnel(number, body)
+        if let updated { deadlines.set(updated.deadline, for: .tunnel(number)) }
+        return updated?.outcome
     }
 
     /// Handshake timestamps may never go back, not even over a restart: the disk is told a minute ahead of use.

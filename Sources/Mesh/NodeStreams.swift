@@ -60,10 +60,10 @@ extension Node {
     }
 
     private var streamSituation: StreamPlan.Situation {
-        let anchors = peers.all.filter(\.isAnchor)
-        let used = peers.all.compactMap { peer -> UInt32? in
-            guard case .direct(let endpoint)? = peer.paths.current, peer.hasSession, let link = endpoint.link,
-                link.kind == .stream
+        let anchors = peers.numbers.filter(peers.isAnchor)
+        let isAnswered = anchors.contains(where: isReachedByDatagrams)
+        let used = peers.connected.compactMap { number -> UInt32? in
+            guard case .direct(let endpoint)? = peers.path(of: number), let link = endpoint.link, link.kind == .stream
             else { return nil }
             return link.number
         }
@@ -73,12 +73,12 @@ extension Node {
                 && peer.paths.statistics(of: .direct(link.endpoint)) != nil
         }
         return StreamPlan.Situation(
-            isTrying: !anchors.isEmpty, isAnswered: anchors.contains { isReachedByDatagrams($0) },
-            targets: streamTargets, proven: Set(proven.map(\.number)), used: Set(used))
+            isTrying: !anchors.isEmpty, isAnswered: isAnswered, targets: isAnswered ? [] : streamTargets,
+            proven: Set(proven.map(\.number)), used: Set(used))
     }
 
-    private func isReachedByDatagrams(_ peer: Peer) -> Bool {
-        guard peer.hasSession, case .direct(let endpoint)? = peer.paths.current else { return false }
+    private func isReachedByDatagrams(_ number: Int) -> Bool {
+        guard peers.isConnected(number), case .direct(let endpoint)? = peers.path(of: number) else { return false }
         return endpoint.link?.kind != .stream
     }
 
@@ -105,8 +105,8 @@ extension Node {
         let record = peer.nodeID.flatMap { directory.record(of: $0) }
         // A node that our token names takes streams even while it does not know yet that it can be reached.
         let port = record.map(\.streamPort).flatMap { $0 == 0 ? nil : $0 } ?? peer.streamPort
-        let candidates = record.map { statedEndpoints(of: $0) + dialable(of: $0) } ?? peer.candidates
         guard port != 0 else { return [] }
+        let candidates = record.map { statedEndpoints(of: $0) + dialable(of: $0) } ?? peer.candidates
         var endpoints: [Endpoint] = []
         for candidate in candidates {
             let endpoint = Endpoint(candidate.address, port: port)

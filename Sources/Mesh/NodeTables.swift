@@ -8,21 +8,42 @@ import Wire
 
 // The snapshot for the packet threads.
 extension Node {
+    private static let routingPause: Duration = .milliseconds(20)
+
     /// What the packet threads know of a peer is to be made anew.
     mutating func touch(_ number: Int) {
         peers[number]?.entry = nil
         areTablesStale = true
     }
 
-    /// As `touch`, for all: an endpoint changed that circuits of others go through.
+    /// As `touch`, for all that it may concern: an endpoint changed that circuits of others go through, or a setting.
     mutating func touchAll() {
-        for peer in peers.all { peers[peer.number]?.entry = nil }
+        for number in peers.numbers {
+            guard let entry = peers.entry(of: number) else { continue }
+            let isStraight = entry.destination?.circuit == nil && entry.duplicate?.circuit == nil
+            let isCurrent = entry.path == peers.path(of: number) && entry.innerMTU == configuration.innerMTU
+            if !isStraight || !isCurrent { peers[number]?.entry = nil }
+        }
         areTablesStale = true
+    }
+
+    /// Where packets for a node go is to be made anew. Of nodes without a session, for which packets have to wait anyway, many
+    /// are heard of at once: their routes are settled together, a moment later.
+    mutating func routesChanged(of number: Int, at now: Instant) {
+        if peers.isConnected(number) {
+            touch(number)
+            areRoutesStale = true
+        } else {
+            peers[number]?.entry = nil
+            if deadlines.deadline(of: .routes) == nil { deadlines.set(now + Self.routingPause, for: .routes) }
+        }
     }
 
     mutating func publishIfStale() {
         if areRoutesStale {
-            routes = RouteTable(routeList)
+            deadlines.remove(.routes)
+            // Of two equal prefixes the later counts: nobody's record takes away a client that is attached here.
+            routes = RouteTable(peers.routes)
             areRoutesStale = false
             areTablesStale = true
         }
@@ -30,16 +51,18 @@ extension Node {
         areTablesStale = false
         generation += 1
         var entries: [PeerEntry] = []
-        var byNumber: [Int: PeerEntry] = [:]
-        for peer in peers.all {
-            let entry = peer.entry ?? makeEntry(peer)
-            peers[peer.number]?.entry = entry
-            entries.append(entry)
-            byNumber[peer.number] = entry
+        for number in peers.numbers {
+            if let entry = peers.entry(of: number) {
+                entries.append(entry)
+            } else if let entry = peers[number].map(makeEntry) {
+                peers[number]?.entry = entry
+                entries.append(entry)
+            }
         }
-        let live = sessions.entries.compactMap { slot -> Tables.Session? in
-            guard let keypair = slot.value.keypair, let entry = byNumber[slot.value.peer] else { return nil }
-            return Tables.Session(keypair, peer: entry)
+        var live: [Tables.Session] = []
+        sessions.forEach { _, slot in
+            guard let keypair = slot.keypair, let entry = peers.entry(of: slot.peer) else { return }
+            live.append(Tables.Session(keypair, peer: entry))
         }
         actions.insert(
             .publish(
@@ -66,24 +89,17 @@ extension Node {
         case .direct(let endpoint): return Destination(endpoint, localAddress: localAddress)
         case .relayed(let identifier):
             guard case .local(let circuit)? = circuits[identifier], let relayID = circuit.relayID,
-                case .direct(let endpoint)? = peers[circuit.relay]?.paths.current
+                case .direct(let endpoint)? = peers.path(of: circuit.relay)
             else { return nil }
-            return Destination(
-                endpoint, localAddress: peers[circuit.relay]?.localAddress, circuit: relayID)
+            return Destination(endpoint, localAddress: peers.localAddress(of: circuit.relay), circuit: relayID)
         }
-    }
-
-    private var routeList: [(prefix: IPPrefix, value: Int)] {
-        // Of two equal prefixes the later counts: nobody's record takes away a client that is attached here.
-        (peers.all.filter { $0.nodeID != nil } + peers.all.filter(\.isClient))
-            .flatMap { peer in peer.sources.map { (prefix: $0, value: peer.number) } }
     }
 
     var circuitEntries: [CircuitEntry] {
         var entries: [CircuitEntry] = []
-        for (identifier, slot) in circuits.entries {
-            guard case .local(let circuit) = slot, case .direct(let endpoint)? = peers[circuit.relay]?.paths.current
-            else { continue }
+        circuits.forEach { identifier, slot in
+            guard case .local(let circuit) = slot, case .direct(let endpoint)? = peers.path(of: circuit.relay)
+            else { return }
             let others = otherSources(of: circuit.relay, than: endpoint)
             entries.append(CircuitEntry(id: identifier, source: endpoint, otherSources: others, role: .end))
         }
@@ -91,10 +107,10 @@ extension Node {
             for leg in [circuit.opener, circuit.target] {
                 guard let (from, to) = circuit.legs(from: leg.relayID), let replyID = to.replyID,
                     let meter = relay.meters[from.peer],
-                    case .direct(let source)? = peers[from.peer]?.paths.current,
-                    case .direct(let target)? = peers[to.peer]?.paths.current
+                    case .direct(let source)? = peers.path(of: from.peer),
+                    case .direct(let target)? = peers.path(of: to.peer)
                 else { continue }
-                let next = Destination(target, localAddress: peers[to.peer]?.localAddress, circuit: replyID)
+                let next = Destination(target, localAddress: peers.localAddress(of: to.peer), circuit: replyID)
                 let others = otherSources(of: from.peer, than: source)
                 entries.append(
                     CircuitEntry(

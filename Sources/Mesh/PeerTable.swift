@@ -1,28 +1,48 @@
+import Datapath
 import Identity
+import Noise
+import SansIO
+import Traversal
 import Wire
 
 /// The node's peers by number, by tunnel key and by node identifier.
 ///
 /// A number is used again only after many others were freed, so that what the packet threads still say about a removed peer
 /// is not taken for another's.
+///
+/// A peer is large: to copy one counts some sixty references. What is asked often is asked by accessors that look at one thing.
 struct PeerTable {
     private static let restingLimit = 256
 
-    private var slots: [Peer?] = []
+    /// The place of one peer, shared with copies of the table until the peer changes.
+    private final class Slot {
+        let isEmpty: Bool
+        var peer: Peer?
+
+        init(_ peer: Peer?) {
+            self.peer = peer
+            isEmpty = peer == nil
+        }
+    }
+
+    private var slots: [Slot] = []
     private var free: [Int] = []
     private var byKey: [Bytes32: Int] = [:]
     private var byNode: [NodeID: Int] = [:]
 
     var count: Int { slots.count - free.count }
 
-    /// Every peer, in the order of their numbers.
-    var all: [Peer] { slots.compactMap { $0 } }
+    /// Every peer, in the order of their numbers; each is copied.
+    var all: [Peer] { slots.compactMap(\.peer) }
 
     subscript(number: Int) -> Peer? {
-        get { slots.indices.contains(number) ? slots[number] : nil }
+        _read {
+            if slots.indices.contains(number) { yield slots[number].peer } else { yield nil }
+        }
         _modify {
             precondition(slots.indices.contains(number), "peer \(number) was never made")
-            yield &slots[number]
+            if !isKnownUniquelyReferenced(&slots[number]) { slots[number] = Slot(slots[number].peer) }
+            yield &slots[number].peer
         }
     }
 
@@ -33,8 +53,8 @@ struct PeerTable {
     mutating func insert(key: Bytes32, _ make: (Int) -> Peer) -> Int {
         precondition(byKey[key] == nil)
         let number = free.count > Self.restingLimit ? free.removeFirst() : slots.count
-        if number == slots.count { slots.append(nil) }
-        slots[number] = make(number)
+        let slot = Slot(make(number))
+        if number == slots.count { slots.append(slot) } else { slots[number] = slot }
         byKey[key] = number
         return number
     }
@@ -49,7 +69,71 @@ struct PeerTable {
         guard let peer = self[number] else { return }
         byKey[peer.tunnelKey] = nil
         if let node = peer.nodeID, byNode[node] == number { byNode[node] = nil }
-        slots[number] = nil
+        slots[number] = Slot(nil)
         free.append(number)
     }
+}
+
+// MARK: one thing of a peer, or of all
+
+extension PeerTable {
+    /// The numbers of all peers, in order.
+    var numbers: [Int] { slots.indices.filter { !slots[$0].isEmpty } }
+
+    /// Those with whom a session stands, in order.
+    var connected: [Int] { slots.indices.filter { !slots[$0].isEmpty && slots[$0].peer!.sending != nil } }
+
+    /// Of these the members, which have introduced themselves.
+    var connectedMembers: [Int] {
+        connected.filter { number in
+            guard case .node = slots[number].peer!.role else { return false }
+            return slots[number].peer!.greeting.received != nil
+        }
+    }
+
+    func contains(_ number: Int) -> Bool { holds(number) }
+    func isConnected(_ number: Int) -> Bool { holds(number) && slots[number].peer!.sending != nil }
+    func isAnchor(_ number: Int) -> Bool { holds(number) && slots[number].peer!.isAnchor }
+    func node(of number: Int) -> NodeID? {
+        guard holds(number), case .node(let node) = slots[number].peer!.role else { return nil }
+        return node
+    }
+
+    func isClient(_ number: Int) -> Bool {
+        guard holds(number), case .client = slots[number].peer!.role else { return false }
+        return true
+    }
+
+    func path(of number: Int) -> Path? { holds(number) ? slots[number].peer!.paths.current : nil }
+    func endpoint(of number: Int) -> Endpoint? { holds(number) ? slots[number].peer!.lastEndpoint : nil }
+    func localAddress(of number: Int) -> IPAddress? { holds(number) ? slots[number].peer!.localAddress : nil }
+    func entry(of number: Int) -> PeerEntry? { holds(number) ? slots[number].peer!.entry : nil }
+
+    /// The prefixes of nodes, then those of clients.
+    var routes: [(prefix: IPPrefix, value: Int)] {
+        var nodes: [(prefix: IPPrefix, value: Int)] = []
+        var clients: [(prefix: IPPrefix, value: Int)] = []
+        for number in numbers {
+            switch slots[number].peer!.role {
+            case .node: for prefix in slots[number].peer!.sources { nodes.append((prefix, number)) }
+            case .client: for prefix in slots[number].peer!.sources { clients.append((prefix, number)) }
+            case .unverified, .bootstrap: break
+            }
+        }
+        return nodes + clients
+    }
+
+    /// Works on a peer's tunnel in place; `outcome` is `nil` after an error, which means a message that is forged, stale or a copy:
+    /// its sender gets no answer. `nil` when there is no such peer.
+    mutating func updateTunnel<Outcome>(
+        _ number: Int, _ body: (inout Tunnel) throws(NoiseError) -> Outcome
+    ) -> (outcome: Outcome?, deadline: Instant?)? {
+        guard holds(number) else { return nil }
+        if !isKnownUniquelyReferenced(&slots[number]) { slots[number] = Slot(slots[number].peer) }
+        let slot = slots[number]
+        let outcome = try? body(&slot.peer!.tunnel)
+        return (outcome, slot.peer!.tunnel.nextDeadline)
+    }
+
+    private func holds(_ number: Int) -> Bool { slots.indices.contains(number) && !slots[number].isEmpty }
 }

@@ -27,7 +27,7 @@ struct StreamPlan: Sendable {
         var isTrying: Bool
         /// One of them is reached by datagrams.
         var isAnswered: Bool
-        /// Relays to open streams to, best first.
+        /// Relays to open streams to, best first; needed only while nobody is reached by datagrams.
         var targets: [Target]
         /// Links along which their relay was heard, and whose relay is reached at this moment, this way or another.
         var proven: Set<UInt32>

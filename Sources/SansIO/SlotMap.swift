@@ -60,6 +60,13 @@ package struct SlotMap<Value: Sendable>: Sendable {
         }
     }
 
+    /// As `entries`, one after the other, without making a list of them.
+    package func forEach(_ body: (UInt64, Value) -> Void) {
+        for index in slots.indices {
+            if let slot = slots[index] { body(slot.identifier, slot.value) }
+        }
+    }
+
     /// Identifiers and values in slot order.
     package var entries: [(identifier: UInt64, value: Value)] {
         slots.compactMap { slot in slot.map { ($0.identifier, $0.value) } }

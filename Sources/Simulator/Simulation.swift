@@ -367,9 +367,9 @@ package final class Simulation {
 
     func settle(_ host: Host) {
         for _ in 0..<Self.settlingLimit {
-            let actions = host.node.takeActions()
+            let (actions, deadline) = host.node.takeWork()
             if actions.isEmpty {
-                deadlines.set(host.condition == .running ? host.node.nextDeadline : nil, for: host.index)
+                deadlines.set(host.condition == .running ? deadline : nil, for: host.index)
                 return
             }
             noteOrder(of: actions)
