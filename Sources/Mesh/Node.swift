@@ -104,6 +104,8 @@ package struct Node {
         package var refusedHandshakes = 0
         /// Initiations that were answered with a cookie, for their senders to come again with.
         package var cookiesAsked = 0
+        /// Candidates in records that are not tried, for others of the node come before them.
+        package var candidatesLeftOut = 0
         package var circuitsRefused = 0
         package var tentativeRefused = 0
         package var recordsRefused = 0

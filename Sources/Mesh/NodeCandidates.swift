@@ -64,16 +64,27 @@ extension Node {
     func dialable(of record: NodeRecord) -> [Endpoint] { dialable(record.candidates) }
 
     /// Of the endpoints that a node says it has those that are worth a try, best first.
-    func dialable(_ told: [Endpoint]) -> [Endpoint] {
+    func dialable(_ told: [Endpoint]) -> [Endpoint] { choice(among: told).dialable }
+
+    /// Counts what a new record says beyond what is tried.
+    mutating func countCandidatesLeftOut(of record: NodeRecord) {
+        counters.candidatesLeftOut += choice(among: record.candidates).leftOut
+    }
+
+    /// `leftOut`: how many would be worth a try, were they not beyond a limit.
+    private func choice(among told: [Endpoint]) -> (dialable: [Endpoint], leftOut: Int) {
         let usable = told.filter(isDialable)
         let isNear = { [onLink = configuration.localPrefixes] (endpoint: Endpoint) in
             endpoint.address.isPrivate && onLink.contains { $0.contains(endpoint.address) }
         }
         let near = usable.filter(isNear)
         let open = usable.filter { !$0.address.isPrivate }
-        let hidden = usable.filter { $0.address.isPrivate && !isNear($0) }
-        return near.prefix(Self.privateCandidateLimit) + open
-            + (maySharePrivateNetwork(with: told) ? Array(hidden.prefix(Self.privateCandidateLimit)) : [])
+        let hidden =
+            maySharePrivateNetwork(with: told) ? usable.filter { $0.address.isPrivate && !isNear($0) } : []
+        let limit = Self.privateCandidateLimit
+        return (
+            near.prefix(limit) + open + hidden.prefix(limit), max(0, near.count - limit) + max(0, hidden.count - limit)
+        )
     }
 
     /// Where the operator says that a node is.

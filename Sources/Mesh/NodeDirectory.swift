@@ -171,6 +171,7 @@ extension Node {
         }
         guard directory.merge(record, encoded: encoded) else { return }
         actions.append(.save(.record(node: record.nodeID, number: record.number, encoded: encoded)))
+        countCandidatesLeftOut(of: record)
         place(record, at: now)
         spread(record.nodeID, from: number, at: now)
     }

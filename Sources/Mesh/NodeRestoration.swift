@@ -37,6 +37,7 @@ extension Node {
             directory.merge(record, encoded: encoded)
         else { return }
         carryOut(outcome.changes, at: now)
+        countCandidatesLeftOut(of: record)
         place(record, at: now)
     }
 
