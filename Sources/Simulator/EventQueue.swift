@@ -2,12 +2,13 @@ package import SansIO
 
 /// What is going to happen, earliest first; what is due at one moment happens in the order it was planned.
 ///
-/// A binary heap: planning and taking cost O(log n).
+/// A binary heap: planning and taking cost O(log n). Events stay where they were put, and only their places move in the heap.
 package struct EventQueue<Event> {
     fileprivate struct Entry {
         let due: Instant
         let order: UInt64
-        let event: Event
+        /// Where in `events` it is.
+        let place: Int
 
         func isBefore(_ other: Entry) -> Bool {
             due == other.due ? order < other.order : due < other.due
@@ -15,6 +16,8 @@ package struct EventQueue<Event> {
     }
 
     private var heap: [Entry] = []
+    private var events: [Event?] = []
+    private var free: [Int] = []
     private var nextOrder: UInt64 = 0
 
     package init() {}
@@ -23,7 +26,7 @@ package struct EventQueue<Event> {
     package var earliest: Instant? { heap.first?.due }
 
     package mutating func add(_ event: Event, at due: Instant) {
-        let entry = Entry(due: due, order: nextOrder, event: event)
+        let entry = Entry(due: due, order: nextOrder, place: store(event))
         nextOrder += 1
         var child = heap.count
         heap.append(entry)
@@ -40,7 +43,17 @@ package struct EventQueue<Event> {
     package mutating func popFirst(dueAt now: Instant) -> Event? {
         guard let first = heap.first, first.due <= now, let last = heap.popLast() else { return nil }
         if !heap.isEmpty { sink(last) }
-        return first.event
+        free.append(first.place)
+        return events[first.place].take()
+    }
+
+    private mutating func store(_ event: Event) -> Int {
+        guard let place = free.popLast() else {
+            events.append(event)
+            return events.count - 1
+        }
+        events[place] = event
+        return place
     }
 
     /// Puts `entry` where it belongs, beginning at the top, whose own entry has been taken.
