@@ -22,6 +22,8 @@ package struct Scenario: Equatable, Sendable {
     }
 
     package var nodes = 50
+    /// Further hosts that join under names which are taken: nothing may pass to or from them.
+    package var impostors = 0
     package var seed: UInt64 = 1
     /// Dealt to the hosts in turn; the first host is always open.
     package var dwellings = Dwelling.allCases
@@ -54,6 +56,8 @@ package struct Report: Sendable {
     package var violations: [Violation]
     package var virtualTime: Duration
     package var datagrams: Fabric.Counters
+    /// Hosts that were answered, or answered, in the steady part.
+    package var hostsTalking: Int
     package var packetsSent: Int
     package var packetsAnswered: Int
     /// Of the flows, in the steady part.

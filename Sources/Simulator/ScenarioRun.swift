@@ -11,6 +11,7 @@ package final class ScenarioRun {
     package let scenario: Scenario
     package let simulation: Simulation
     private var settlement = Settlement()
+    private var members: [Host] = []
     private var disturbanceCount = 0
     private var cutName: String?
 
@@ -41,12 +42,22 @@ package final class ScenarioRun {
         simulation.fabric.transit = LineConditions(
             delay: .milliseconds(2), jitter: scenario.jitter, loss: scenario.loss)
         let root = simulation.createMesh("node0", in: settle(.open))
+        members = [root]
         setLine(of: root)
         guard let token = simulation.token(from: root) else { preconditionFailure("the creator may invite") }
         for number in 1..<scenario.nodes {
             let dwelling = scenario.dwellings[(number - 1) % scenario.dwellings.count]
-            setLine(of: simulation.join("node\(number)", with: token, in: settle(dwelling)))
+            members.append(simulation.join("node\(number)", with: token, in: settle(dwelling)))
+            setLine(of: members[number])
             simulation.run(for: scenario.joinInterval)
+        }
+        // Later by the clock of certificates, which counts seconds.
+        if scenario.impostors > 0 { simulation.run(for: .seconds(2)) }
+        for number in 0..<scenario.impostors {
+            let name = "node\(1 + number % (scenario.nodes - 1))"
+            let impostor = simulation.join(name, with: token, in: settle(.open))
+            simulation.deny(impostor)
+            setLine(of: impostor)
         }
     }
 
@@ -58,15 +69,26 @@ package final class ScenarioRun {
         simulation.fabric.setConditions(LineConditions(delay: delay), of: .interface(host.interfaces[0]))
     }
 
-    /// Requests between pairs drawn at random; each host appears about equally often.
+    /// Requests between pairs drawn at random; each host appears equally often, in half as many flows as there are hosts once.
+    /// Impostors talk to somebody, and somebody to them.
     private func startFlows() {
-        let senders = simulation.hosts.shuffled(using: &simulation.random)
+        let order = members.shuffled(using: &simulation.random)
         for number in 0..<scenario.flows {
-            let sender = senders[number % senders.count]
-            let others = simulation.hosts.filter { $0.index != sender.index }
-            guard let receiver = others.randomElement(using: &simulation.random) else { continue }
-            simulation.startFlow(.requests, from: sender, to: receiver, every: scenario.flowInterval)
+            let sender = 2 * number % order.count
+            let step = 1 + 2 * number / order.count % (order.count - 1)
+            let receiver = (sender + step) % order.count
+            simulation.startFlow(.requests, from: order[sender], to: order[receiver], every: scenario.flowInterval)
         }
+        for impostor in simulation.hosts[members.count...] {
+            guard let member = members.randomElement(using: &simulation.random) else { continue }
+            simulation.startFlow(.requests, from: member, to: impostor, every: scenario.flowInterval)
+            simulation.startFlow(.requests, from: impostor, to: member, every: scenario.flowInterval)
+        }
+    }
+
+    /// Flows between those who may talk.
+    private var lawfulFlows: [Flow] {
+        simulation.flows.filter { $0.sender < members.count && $0.receiver < members.count }
     }
 
     private func disturb() {
@@ -159,7 +181,7 @@ package final class ScenarioRun {
 
     /// Every pair that wants to talk must have got answers in the steady part.
     private func checkFlows(since start: Instant) {
-        for flow in simulation.flows {
+        for flow in lawfulFlows {
             let sent = flow.probes.filter { $0.sentAt >= start }
             let answered = sent.count { $0.deliveredAt != nil }
             // On lossy lines some are missing; half of them says that there is a path.
@@ -170,7 +192,10 @@ package final class ScenarioRun {
     }
 
     private func report(since start: Instant, mostPathChanges: Int) -> Report {
-        let flows = simulation.flows
+        let flows = lawfulFlows
+        let talking = flows.filter { flow in
+            flow.probes.contains { $0.sentAt >= start && $0.deliveredAt != nil }
+        }
         let delays = flows.flatMap(\.delays).sorted()
         let pairs = flows.compactMap { flow in
             simulation.path(from: simulation.hosts[flow.sender], to: simulation.hosts[flow.receiver])
@@ -178,6 +203,7 @@ package final class ScenarioRun {
         return Report(
             scenario: scenario, digest: simulation.digest.description, violations: simulation.violations,
             virtualTime: simulation.now - Simulation.start, datagrams: simulation.fabric.counters,
+            hostsTalking: Set(talking.flatMap { [$0.sender, $0.receiver] }).count,
             packetsSent: flows.reduce(0) { $0 + $1.sent }, packetsAnswered: flows.reduce(0) { $0 + $1.delivered },
             longestGap: flows.map { $0.longestGap(in: start...simulation.now) }.max() ?? .zero,
             medianDelay: delays.isEmpty ? nil : delays[delays.count / 2],

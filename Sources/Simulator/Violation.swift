@@ -43,9 +43,10 @@ extension Simulation {
     }
 
     /// Finds peers whose path changed oftener than `limitPerMinute` in any minute since a moment. The most changes in a minute.
+    /// What a denied host tries, and fails at, again and again does not count.
     package func checkOscillation(since start: Instant, limitPerMinute: Int) -> Int {
         var most = 0
-        for host in hosts {
+        for host in hosts where denied[host.index] == nil {
             for (peer, changes) in host.pathChanges(since: start) {
                 let busiest = changes.map { first in
                     changes.count { (first...first + .seconds(60)).contains($0) }

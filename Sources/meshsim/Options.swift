@@ -14,6 +14,9 @@ enum Options {
         ],
         options: [
             Option("nodes", short: "n", "so many hosts, 2 to 2000 (default 50)", takes: "COUNT", as: .number(2...2000)),
+            Option(
+                "impostors", "so many more under names that are taken (default 0)", takes: "COUNT", as: .number(0...100)
+            ),
             Option("seed", short: "s", "the run's seed (default 1)", takes: "NUMBER", as: .number(0...Int.max)),
             Option(
                 "nat", "where hosts live; 'mix' deals all kinds in turn (default mix)", takes: "KIND",
@@ -24,7 +27,20 @@ enum Options {
                 "disturb", "what happens meanwhile; may be given several times (default: everything)", takes: "KIND",
                 as: .choice(["nothing", "everything"] + Scenario.Disturbance.allCases.map(\.rawValue)),
                 isRepeatable: true),
-            Option("flows", "pairs of hosts that talk (default 20)", takes: "COUNT", as: .number(0...100_000)),
+            Option(
+                "flows", "pairs that talk; half as many as hosts are one for each host (default 20)", takes: "COUNT",
+                as: .number(0...100_000)),
+            Option(
+                "interval", "milliseconds between two requests of a pair (default 500)", takes: "MS",
+                as: .number(1...60_000)),
+            Option(
+                "joining", "milliseconds between two hosts that join (default 100)", takes: "MS",
+                as: .number(0...60_000)),
+            Option(
+                "recovery", "seconds from the last disturbance until all must talk (default 60)", takes: "SECONDS",
+                as: .number(0...3600)),
+            Option(
+                "steady", "seconds that are judged at the end (default 60)", takes: "SECONDS", as: .number(1...86_400)),
             Option(
                 "loss", "percent of datagrams lost on every line (default 0)", takes: "PERCENT", as: .number(0...90)),
             Option("jitter", "milliseconds by which delays vary (default 0)", takes: "MS", as: .number(0...1000)),
@@ -39,10 +55,15 @@ enum Options {
     static func scenario(_ invocation: Invocation) -> Scenario {
         var scenario = Scenario()
         if let nodes = invocation.number("nodes") { scenario.nodes = nodes }
+        if let impostors = invocation.number("impostors") { scenario.impostors = impostors }
         if let seed = invocation.number("seed") { scenario.seed = UInt64(seed) }
         if let dwelling = invocation.text("nat").flatMap({ Dwelling(rawValue: $0) }) { scenario.dwellings = [dwelling] }
         if let minutes = invocation.number("minutes") { scenario.duration = .seconds(60 * minutes) }
         if let flows = invocation.number("flows") { scenario.flows = flows }
+        if let interval = invocation.number("interval") { scenario.flowInterval = .milliseconds(interval) }
+        if let joining = invocation.number("joining") { scenario.joinInterval = .milliseconds(joining) }
+        if let recovery = invocation.number("recovery") { scenario.recovery = .seconds(recovery) }
+        if let steady = invocation.number("steady") { scenario.steady = .seconds(steady) }
         if let loss = invocation.number("loss") { scenario.loss = Double(loss) / 100 }
         if let jitter = invocation.number("jitter") { scenario.jitter = .milliseconds(jitter) }
         let wanted = invocation.texts("disturb")

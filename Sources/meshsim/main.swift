@@ -7,7 +7,7 @@ import Simulator
 func show(_ report: Report) {
     let counters = report.datagrams
     print("seed \(report.scenario.seed): \(report.isGood ? "good" : "FAILED"), digest \(report.digest.prefix(16))")
-    print("  hosts                  \(report.scenario.nodes)")
+    print("  hosts                  \(report.scenario.nodes), \(report.hostsTalking) talk")
     print("  virtual time           \(report.virtualTime.seconds) s, \(report.disturbances) disturbances")
     print(
         "  datagrams              \(counters.sent) sent, \(counters.arrived) arrived, \(counters.lostOnLines) lost on lines, "

@@ -28,6 +28,7 @@ import Testing
         var scenario = Scenario()
         scenario.seed = 7
         scenario.nodes = 12
+        scenario.impostors = 1
         scenario.flows = 12
         scenario.flowInterval = .seconds(1)
         scenario.duration = .seconds(70)
@@ -35,6 +36,6 @@ import Testing
         scenario.disturbances = Set(Scenario.Disturbance.allCases)
         let report = ScenarioRun(scenario).run()
         #expect(report.violations == [], "seed \(scenario.seed)")
-        #expect(report.packetsAnswered > 0 && report.disturbances == 7 && report.hostileCopies > 100)
+        #expect(report.hostsTalking == 12 && report.disturbances == 7 && report.hostileCopies > 100)
     }
 }
