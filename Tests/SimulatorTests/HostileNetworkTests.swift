@@ -24,6 +24,13 @@ import Wire
             #expect(flow.lost(in: flow.startedAt...(town.now - .seconds(1))) <= flow.sent / 100, "\(flow.number)")
             #expect(flow.duplicates == 0, "a copy never reaches a TUN")
         }
+        // No copy of a dial-back, of an answer of a STUN server or of a member's words makes somebody what it is not.
+        for name in ["one", "two", "three"] {
+            #expect(!town[name].node.isReachable, "\(name)")
+            let outside = Set(town[name].node.ownCandidates.filter { !$0.address.isPrivate }.map(\.address))
+            #expect(outside.count <= 1, "\(name) has one address outside")
+        }
+        for name in ["hub", "relay", "spare"] { #expect(town[name].node.isReachable, "\(name)") }
     }
 
     @Test func `an outsider has nothing forwarded and nothing delivered`() throws {

@@ -105,6 +105,20 @@ import Testing
         #expect(flow.lost(in: death + .seconds(10)...end) == 0)
     }
 
+    /// It answers its own pings at once, as if it were the nearest, and says that it has nothing to do.
+    @Test func `a relay that seems near and holds what it carries is not taken`() {
+        settle([("liar", .zero), ("second", .milliseconds(5)), ("third", .milliseconds(8))])
+        town["liar"].relaying = LineConditions(delay: .milliseconds(60))
+        let flow = town.flow(.requests, "one", "two", every: .milliseconds(50))
+        town.run(.seconds(15))
+        #expect(town.relay("one", "two") == "second" && town.relay("two", "one") == "second")
+        let settled = town.now
+        town.run(.seconds(30))
+        #expect(changes("one", "two", since: settled) == 0 && changes("two", "one", since: settled) == 0)
+        #expect(flow.lost(in: settled...(town.now - .seconds(1))) == 0)
+        #expect(town["liar"].forwardedCount > 0, "it was tried")
+    }
+
     @Test(arguments: ["drops", "delays", "damages"]) func `a relay that misbehaves is left`(_ fault: String) throws {
         settle([("first", .zero), ("second", .milliseconds(5)), ("third", .milliseconds(8))])
         let flow = town.flow(.requests, "one", "two", every: .milliseconds(50))
