@@ -159,7 +159,7 @@ extension Node {
     mutating func socketOpened(_ link: Link, at now: Instant) {
         guard let running = search, running.links.contains(link.number), !running.search.hasEnded else {
             // The search is over already.
-            close(link.number, at: now)
+            closeLink(link.number, at: now)
             return
         }
         counters.searchSockets += 1
@@ -200,7 +200,7 @@ extension Node {
 
     private mutating func end(_ running: RunningSearch, _ outcome: PortSearch.Outcome, at now: Instant) {
         search = nil
-        for link in running.links where link != running.winner { close(link, at: now) }
+        for link in running.links where link != running.winner { closeLink(link, at: now) }
         if let winner = running.winner { wonLinks[winner] = running.peer }
         searchEvidence[running.peer]?.endedAt = now
         searchEvidence[running.peer]?.outcome = outcome
@@ -227,11 +227,6 @@ extension Node {
         }
     }
 
-    private mutating func close(_ link: UInt32, at now: Instant) {
-        actions.append(.closeLink(link))
-        linkClosed(link, at: now)
-    }
-
     // MARK: afterwards
 
     /// Closes sockets of searches whose path is dead, and lets mappings go that lead nowhere any more.
@@ -243,7 +238,7 @@ extension Node {
             let isAlive = lastHeard.map { now - $0 < Self.silentLinkTime } ?? false
             if peer?.hasSession == true, links[link] != nil, peer?.paths.current == path || isAlive { continue }
             wonLinks[link] = nil
-            if links[link] != nil { close(link, at: now) }
+            if links[link] != nil { closeLink(link, at: now) }
         }
         for peer in peers.all where peer.isKeptOpen && (!peer.hasSession || !peer.hasDirectPath) {
             peers[peer.number]?.isKeptOpen = false
