@@ -20,9 +20,13 @@ extension Node {
             verdict: verdict(peer, failed: failed, at: now), nextStep: nextStep(peer, failed: failed), steps: steps)
     }
 
+    /// Whether a way to a peer is or was being looked for; else nothing that is missing has failed.
+    private func isSought(_ peer: Peer) -> Bool { peer.hasSession || peer.initiation != nil || peer.failedAt != nil }
+
     private func verdict(_ peer: Peer, failed: Explanation.Step?, at now: Instant) -> String {
         guard peer.hasSession, let path = peer.paths.current else {
-            return "not reached: \(failed?.findings.first ?? "no path is known")"
+            if let failed { return "not reached: \(failed.findings.first ?? "no path is known")" }
+            return peer.isClient ? "not connected: it has not called" : "not connected, for nothing was to be sent"
         }
         switch path {
         case .direct(let endpoint) where endpoint.link?.kind == .stream:
@@ -37,7 +41,7 @@ extension Node {
         case "admission": "see meshctl status on \(peer.name)"
         case "tunnel": "check that \(peer.name) runs and that UDP or TCP 443 leaves both sites"
         case "relay": "give one node an address that all reach, or set relayNodes in config.yaml"
-        default: nil
+        default: isSought(peer) || peer.isClient ? nil : "run meshctl ping \(peer.name), then ask again"
         }
     }
 
@@ -70,7 +74,11 @@ extension Node {
         if peer.initiation != nil {
             let count = max(1, peer.initiationCount)
             return .init(
-                "tunnel", .failed, ["no answer to \(count) handshake message\(count == 1 ? "" : "s") so far"])
+                "tunnel", .failed, ["no answer to \(Self.count(count, "handshake message")) so far"])
+        }
+        if let failedAt = peer.failedAt {
+            return .init(
+                "tunnel", .failed, ["no answer to any handshake message: given up \(Self.seconds(now - failedAt)) ago"])
         }
         return .init("tunnel", .doubtful, ["none, for nothing was to be sent"])
     }
@@ -81,17 +89,18 @@ extension Node {
         var findings = known.map { report in text(report, at: now) }
         let silent = peer.candidates.filter { endpoint in !known.contains { $0.path == .direct(endpoint) } }
         if !silent.isEmpty {
-            findings.append("no answer from \(silent.map(\.description).joined(separator: ", "))")
+            let result = isSought(peer) ? "no answer from" : "not tried:"
+            findings.append("\(result) \(silent.map(\.description).joined(separator: ", "))")
         }
         if peer.candidates.isEmpty { findings.append("no address of it is known") }
         findings += punchFindings(of: peer, at: now)
         if let search = searchEvidence[peer.number] {
             let end = search.outcome.map { "\($0)" } ?? "under way"
             findings.append(
-                "port search \(Self.seconds(now - search.startedAt)) ago (\(search.role.rawValue)): \(search.probes) probes, \(end)"
+                "port search \(Self.seconds(now - search.startedAt)) ago (\(search.role.rawValue)): \(Self.count(search.probes, "probe")), \(end)"
             )
         }
-        return .init("direct", peer.hasDirectPath ? .good : .failed, findings)
+        return .init("direct", peer.hasDirectPath ? .good : isSought(peer) ? .failed : .doubtful, findings)
     }
 
     private func punchFindings(of peer: Peer, at now: Instant) -> [String] {
@@ -106,8 +115,8 @@ extension Node {
             default: attempt.isAnswered ? "nothing came through" : "the peer did not take part"
             }
         findings.append(
-            "hole punching \(Self.seconds(now - attempt.begunAt)) ago (\(attempt.reason.rawValue)): \(probes) probes to "
-                + "\(attempt.targets.count) addresses, \(end)")
+            "hole punching \(Self.seconds(now - attempt.begunAt)) ago (\(attempt.reason.rawValue)): "
+                + "\(Self.count(probes, "probe")) to \(Self.count(attempt.targets.count, "address")), \(end)")
         return findings
     }
 
@@ -132,7 +141,7 @@ extension Node {
             return "\(name(of: number)): not in use, \(distance)"
         }
         if !findings.isEmpty { return .init("relay", .good, findings) }
-        let isNeeded = !peer.hasDirectPath
+        let isNeeded = isSought(peer) && !peer.hasDirectPath
         return .init(
             "relay", isNeeded ? .failed : .doubtful, ["no node that can relay has a tunnel with this one"])
     }
@@ -155,7 +164,9 @@ extension Node {
     }
 
     private func pathStep(_ peer: Peer, at now: Instant) -> Explanation.Step {
-        guard peer.hasSession, let path = peer.paths.current else { return .init("path", .failed, ["none"]) }
+        guard peer.hasSession, let path = peer.paths.current else {
+            return .init("path", isSought(peer) ? .failed : .doubtful, ["none"])
+        }
         var findings = [place(of: path)]
         if let since = peer.paths.currentSince {
             let reason = peer.paths.history.changes.last.map { ": \($0.reason.rawValue)" } ?? ""
@@ -165,7 +176,7 @@ extension Node {
         let counters = peer.paths.history.counters
         if counters.doubts > 0 {
             findings.append(
-                "\(counters.doubts) times in doubt, \(counters.failovers) failovers, "
+                "\(Self.count(counters.doubts, "time")) in doubt, \(Self.count(counters.failovers, "failover")), "
                     + "\(Self.seconds(counters.duplicated)) of sending on two paths")
         }
         for change in peer.paths.history.changes.suffix(4).reversed() {
@@ -174,6 +185,11 @@ extension Node {
                     + "\(change.to.map { place(of: $0) } ?? "nothing") (\(change.reason.rawValue))")
         }
         return .init("path", path.isDirectDatagram ? .good : .doubtful, findings)
+    }
+
+    /// "1 probe", "2 addresses".
+    private static func count(_ number: Int, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : noun.hasSuffix("s") ? "es" : "s")"
     }
 
     static func seconds(_ duration: Duration) -> String { "\(max(0, duration.components.seconds)) s" }
