@@ -51,16 +51,17 @@ import Wire
         #expect(outcome(relayed, "direct") == .failed && outcome(relayed, "relay") == .good)
     }
 
-    @Test func `of a node that is gone it says that nobody answers, and later that it was given up`() throws {
+    @Test func `of a node that is gone it says that nobody answers, also after it was given up`() throws {
         let mesh = mesh()
-        mesh.remove("two")
+        mesh.simulation.kill(try #require(mesh.hosts["two"]).simulated)
         mesh.sendPacket(from: "one", to: "two", marker: 1)
         mesh.run(for: .seconds(1))
-        #expect(try explanation(mesh).verdict == "not reached: no answer to 1 handshake message so far")
-        mesh.run(for: .seconds(120))
-        let later = try explanation(mesh)
-        #expect(later.verdict.hasPrefix("not reached: no answer to any handshake message: given up"), "\(later)")
-        #expect(later.nextStep?.hasPrefix("check that two runs") == true)
+        for wait in [0, 120] {
+            mesh.run(for: .seconds(wait))
+            let explanation = try explanation(mesh)
+            #expect(explanation.verdict.hasPrefix("not reached: no answer to "), "\(explanation)")
+            #expect(explanation.nextStep?.hasPrefix("check that two runs") == true, "\(explanation)")
+        }
     }
 
     @Test func `what another node is asked for comes as it was said`() throws {
