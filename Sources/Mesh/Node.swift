@@ -217,7 +217,7 @@ package struct Node {
     /// The circuit whose offer a tunnel message is being answered for.
     var pendingAcceptance: UInt64?
     /// Addresses that we have sent to lately.
-    var contacted: [IPAddress: Instant] = [:]
+    var contacts = Contacts()
     /// Wall time at `Instant.zero`, in nanoseconds since 1970.
     var wallOffset: Int64
     var recordNumber: UInt64

@@ -131,18 +131,9 @@ extension Node {
     /// Remembers that we sent to an endpoint, so that what comes from it is no proof of being reachable.
     mutating func noteSent(to endpoint: Endpoint, at now: Instant) {
         guard !endpoint.isLink else { return }
-        if contacted.count >= 1024 { contacted = contacted.filter { now - $0.value < Self.contactMemory } }
-        if contacted.count < Self.contactLimit { contacted[endpoint.address] = now }
+        contacts.note(endpoint.address, at: now)
     }
 
     /// Whether something of ours may have opened the way for what comes from an address.
-    func wasContacted(_ address: IPAddress, at now: Instant) -> Bool {
-        guard let last = contacted[address] else { return contacted.count >= Self.contactLimit }
-        return now - last <= Self.contactMemory
-    }
-
-    static let contactLimit = 4096
-
-    /// Longer than NATs and stateful firewalls keep an idle UDP mapping (RFC 4787 §4.3).
-    static let contactMemory: Duration = .seconds(600)
+    func wasContacted(_ address: IPAddress, at now: Instant) -> Bool { contacts.mayInclude(address, at: now) }
 }

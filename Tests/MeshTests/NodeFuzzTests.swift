@@ -67,7 +67,8 @@ import Wire
             place)
         #expect(node.circuits.entries.count { $0.value == .forwarded } == 2 * node.relay.circuitCount, place)
         #expect(node.errands.count <= Node.errandLimit, place)
-        #expect(node.observations.count <= OwnCandidates.observationLimit && node.contacted.count <= 4096, place)
+        #expect(node.observations.count <= OwnCandidates.observationLimit, place)
+        #expect(node.contacts.count <= Contacts.limit, place)
         for peer in node.peers.all {
             #expect(peer.paths.knownPathCount <= PeerPaths.pathLimit, place)
             #expect(peer.circuits.count <= Node.circuitsPerPeer && peer.relaysAsked.count <= Self.names.count, place)

@@ -66,7 +66,7 @@ import Wire
                 let helper = DialBackClient.Helper(peer: hub.number, dialler: nil, isStranger: true)
                 for question in node.reachability.begin([(target, [helper])], at: now) {
                     for case .ask(let nonce, _) in node.dialBacks.ask(question, at: now, using: &node.random) {
-                        node.contacted = [:]
+                        node.contacts = Contacts()
                         if hasBeenContacted { node.noteSent(to: far, at: now) }
                         node.receiveIndication(nonce.datagram, from: far, on: 0, at: now)
                     }
@@ -86,7 +86,7 @@ import Wire
             mesh.run(for: .seconds(10))
             mesh.with("one") { node, now in
                 // As after a restart: the NAT remembers whom we called, and we do not.
-                node.contacted = [:]
+                node.contacts = Contacts()
                 node.noteUnsolicited(from: Endpoint("198.18.4.2:20007")!, at: now)
             }
             #expect(try node(mesh, "one").isReachable == isReachable)

@@ -95,7 +95,7 @@ import Wire
         #expect(node.peers.count == known)
         #expect(node.sessions.count <= 2 * known)
         #expect(node.circuits.count <= Node.circuitsPerPeer * known)
-        #expect(node.contacted.count <= 4096)
+        #expect(node.contacts.count <= 4096)
         for peer in node.peers.all {
             #expect(peer.candidates.count <= Self.publicCount + Node.privateCandidateLimit)
             #expect(peer.paths.knownPathCount <= PeerPaths.pathLimit)
