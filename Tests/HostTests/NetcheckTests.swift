@@ -60,7 +60,8 @@ struct NetcheckTests {
                 #expect(check.relays.contains { $0.name == "alpha" && $0.isConnected }, place)
             }
             let block = try #require(try ipv4(scenes[3].node.netcheck()).ports)
-            #expect(block.pattern == "block" && (1024...4096).contains(block.blockSize ?? 0), "\(block)")
+            // Estimated from five ports of 2,048: in one run of ten thousand they lie within a fifteenth of them.
+            #expect(block.pattern == "block" && (200...4096).contains(block.blockSize ?? 0), "\(block)")
             let open = try alpha.netcheck()
             #expect(try ipv4(open).mapping == "none" && open.isReachable)
             #expect(open.candidates.contains { $0.kind == "interface" && $0.standing == "confirmed" })
