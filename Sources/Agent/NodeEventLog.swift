@@ -12,7 +12,7 @@ extension NodeEvent {
             switch (path, link(path)) {
             case (_, let link?): return (link.kind == .stream ? "tls " : "") + "\(link.remote)"
             case (.direct(let endpoint), nil): return "\(endpoint)"
-            case (.relayed, nil): return "relay \(relay ?? "unknown")"
+            case (.relayed, nil): return relay.map { "relay \($0)" } ?? "a relay"
             }
         }
         switch self {

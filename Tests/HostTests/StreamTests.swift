@@ -76,7 +76,10 @@ struct StreamTests {
             try wait(for: "a stream through the proxy", within: .seconds(60)) { () throws(LabError) in
                 try duo.paths(to: [duo.relays[0].name]) == [.stream]
             }
-            #expect(try left.canPing(try duo.right.address()))
+            // It has joined this moment, and is only now told who else there is.
+            try wait(for: "an answer of the other host", within: .seconds(5)) { () throws(LabError) in
+                try left.canPing(try duo.right.address(), within: 1)
+            }
         }
     }
 
