@@ -48,6 +48,14 @@ struct NetcheckTests {
             let token = try #require(try alpha.up().token?.token)
             try delta.up(token)
             for scene in scenes { try scene.node.up(token) }
+            // It takes two whom strangers reach, and that everybody knows of it.
+            try wait(for: "both public members known as reachable", within: .seconds(20)) { () throws(LabError) in
+                for scene in scenes {
+                    let relays = try scene.node.netcheck().relays.map(\.name)
+                    guard relays.contains("alpha") && relays.contains("delta") else { return false }
+                }
+                return true
+            }
             for scene in scenes {
                 let check = try scene.node.netcheck()
                 let ipv4 = try ipv4(check)
