@@ -60,6 +60,7 @@ let core: [Target] = [
     source("Arguments"),
     source("Identity", ["Wire", "Crypto"]),
     source("Relay", ["Wire", "SansIO"]),
+    source("Services", ["Wire"]),
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("STUN", ["SansIO", "Wire"]),
     source("PortMapping", ["Crypto", "SansIO", "Wire"]),
