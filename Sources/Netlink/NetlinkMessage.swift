@@ -45,6 +45,13 @@ package struct NetlinkMessage: Sendable {
         return numbered
     }
 
+    /// Appends a message of ours with its sequence number.
+    package static func append(_ message: [UInt8], numbered number: UInt32, to bytes: inout [UInt8]) {
+        bytes += message[..<8]
+        unsafe withUnsafeBytes(of: number) { unsafe bytes.append(contentsOf: $0) }
+        bytes += message[12...]
+    }
+
     /// The fixed structure after the header; `nil` when the message is too short for it.
     package func structure<Structure: BitwiseCopyable>(_ type: Structure.Type) -> Structure? {
         let start = MemoryLayout<nlmsghdr>.size
@@ -56,6 +63,12 @@ package struct NetlinkMessage: Sendable {
     package func attributes<Structure: BitwiseCopyable>(after type: Structure.Type) -> Attributes {
         let start = MemoryLayout<nlmsghdr>.size + (MemoryLayout<Structure>.size + 3) & ~3
         return Attributes(parsing: bytes.count > start ? Array(bytes[start...]) : [])
+    }
+
+    /// The attributes after the fixed structure, where they lie.
+    package func cursor<Structure: BitwiseCopyable>(after type: Structure.Type) -> AttributeCursor {
+        let start = MemoryLayout<nlmsghdr>.size + (MemoryLayout<Structure>.size + 3) & ~3
+        return AttributeCursor(bytes, min(start, bytes.count)..<bytes.count)
     }
 
     /// Calls `body` with the message where it lies, for the parsers of libnftnl.

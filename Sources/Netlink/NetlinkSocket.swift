@@ -59,7 +59,11 @@ package struct NetlinkSocket: ~Copyable {
         return sequence
     }
 
+    /// A transaction has to be sent at once, so the socket's buffer is enlarged for one that is larger.
     package func send(_ bytes: [UInt8]) throws(NetlinkError) {
+        if bytes.count > Int(Self.bufferBytes) {
+            unsafe Self.set([(SO_SNDBUFFORCE, SO_SNDBUF)], to: Int32(clamping: bytes.count + 4096), on: socket)
+        }
         let sent = unsafe bytes.withUnsafeBytes { unsafe mnl_socket_sendto(socket, $0.baseAddress, $0.count) }
         guard sent == bytes.count else { throw .socket(step: "send", code: errno) }
     }
@@ -95,6 +99,43 @@ package struct NetlinkSocket: ~Copyable {
         }
         throw .refused(
             action: action, object: object, code: EAGAIN, explanation: "it changes faster than it can be read")
+    }
+
+    /// Sends one request for a dump and passes its answers on one by one. What changes meanwhile may be missed or come twice.
+    package mutating func dump(
+        _ message: borrowing MessageBuilder, doing action: String, to object: String, _ body: (NetlinkMessage) -> Void
+    ) throws(NetlinkError) {
+        let number = takeSequence()
+        try send(NetlinkMessage.numbered(message.bytes, number))
+        while true {
+            for message in NetlinkMessage.split(try receiveAnswer()) where message.sequence == number {
+                switch message.type {
+                case Int(NLMSG_DONE): return
+                case Int(NLMSG_ERROR):
+                    guard let refusal = message.refusal else { return }
+                    throw .refused(
+                        action: action, object: object, code: refusal.code, explanation: refusal.explanation)
+                default: body(message)
+                }
+            }
+        }
+    }
+
+    /// Leaves out notices of what the socket with this address has caused, before they take room in the buffer.
+    package func ignoreNotices(causedBy portID: UInt32) throws(NetlinkError) {
+        // Source: linux/filter.h. The header's last field, at 12, is compared in network order.
+        var program = [
+            sock_filter(code: UInt16(BPF_LD | BPF_W | BPF_ABS), jt: 0, jf: 0, k: 12),
+            sock_filter(code: UInt16(BPF_JMP | BPF_JEQ | BPF_K), jt: 0, jf: 1, k: portID.bigEndian),
+            sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0),
+            sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: UInt32.max),
+        ]
+        let code = unsafe program.withUnsafeMutableBufferPointer { instructions in
+            var filter = unsafe sock_fprog(len: UInt16(instructions.count), filter: instructions.baseAddress)
+            let size = unsafe socklen_t(MemoryLayout<sock_fprog>.size)
+            return unsafe setsockopt(fileDescriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, size)
+        }
+        guard code == 0 else { throw .socket(step: "filter notices", code: errno) }
     }
 
     /// The next datagram of a blocking socket; throws when the kernel lost it or sends none.
@@ -166,10 +207,15 @@ package struct NetlinkSocket: ~Copyable {
     /// Without the privilege for the forced sizes the kernel's limits stay, which serve all but the largest transactions.
     @unsafe
     private static func enlargeBuffers(of socket: OpaquePointer) {
+        unsafe set([(SO_SNDBUFFORCE, SO_SNDBUF), (SO_RCVBUFFORCE, SO_RCVBUF)], to: bufferBytes, on: socket)
+    }
+
+    @unsafe
+    private static func set(_ options: [(Int32, Int32)], to bytes: Int32, on socket: OpaquePointer) {
         let descriptor = unsafe mnl_socket_get_fd(socket)
         let size = socklen_t(MemoryLayout<Int32>.size)
-        for (forced, polite) in [(SO_SNDBUFFORCE, SO_SNDBUF), (SO_RCVBUFFORCE, SO_RCVBUF)] {
-            var value = Self.bufferBytes
+        for (forced, polite) in options {
+            var value = bytes
             if unsafe setsockopt(descriptor, SOL_SOCKET, forced, &value, size) != 0 {
                 _ = unsafe setsockopt(descriptor, SOL_SOCKET, polite, &value, size)
             }
