@@ -87,7 +87,7 @@ let shell: [Target] = [
             "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Store", "Streams", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
-    source("Netfilter", ["CNetfilter", "Netlink", "Wire"]),
+    source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),
     source("Streams", ["Crypto", "Linux", "SansIO", "TLS", "Wire"]),
 ]
 
@@ -144,8 +144,8 @@ let testTargets: [Target] = [
     tests("Agent", ["Agent", "Configuration", "Mesh", "Netfilter", "Netlink", "PortMapping", "Wire"]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
-    tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Wire"]),
-    tests("NetfilterHost", ["CLinux", "Linux", "Netfilter", "Netlink", "Wire"]),
+    tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Services", "Wire"]),
+    tests("NetfilterHost", ["CLinux", "Linux", "Netfilter", "Netlink", "Services", "Wire"]),
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("YAML", ["YAML", "SansIO"]),
     tests("Identity", ["Identity", "Crypto", "Wire", "SansIO"]),

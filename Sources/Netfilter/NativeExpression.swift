@@ -7,22 +7,22 @@ struct NativeExpression {
     private var blocks: [(attribute: Int, value: [UInt8])] = []
     private var text: (attribute: Int, value: String)?
 
-    fileprivate init(_ name: String, _ numbers: (Int, UInt32)...) {
+    init(_ name: String, _ numbers: (Int, UInt32)...) {
         self.name = name
         self.numbers = numbers.map { (attribute: $0.0, value: $0.1) }
     }
 
-    fileprivate consuming func number(_ attribute: Int, _ value: UInt32) -> NativeExpression {
+    consuming func number(_ attribute: Int, _ value: UInt32) -> NativeExpression {
         numbers.append((attribute, value))
         return self
     }
 
-    fileprivate consuming func block(_ attribute: Int, _ value: [UInt8]) -> NativeExpression {
+    consuming func block(_ attribute: Int, _ value: [UInt8]) -> NativeExpression {
         blocks.append((attribute, value))
         return self
     }
 
-    fileprivate consuming func text(_ attribute: Int, _ value: String) -> NativeExpression {
+    consuming func text(_ attribute: Int, _ value: String) -> NativeExpression {
         text = (attribute, value)
         return self
     }

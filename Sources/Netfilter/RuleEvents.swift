@@ -13,6 +13,8 @@ package struct RuleChanges: OptionSet, Hashable, Sendable {
     package static let forwarding = RuleChanges(rawValue: 1)
     /// Our own table, such as by `nft flush ruleset`: apply the rules again.
     package static let ownTable = RuleChanges(rawValue: 2)
+    /// The tables of services: run `ServiceTable.repair`.
+    package static let services = RuleChanges(rawValue: 4)
 
     /// What one notice means; empty for what is not our business.
     package init(parsing message: NetlinkMessage) {
@@ -29,6 +31,8 @@ package struct RuleChanges: OptionSet, Hashable, Sendable {
         let table = TableID(family: header.nfgen_family, name: name)
         if table == .own {
             self = .ownTable
+        } else if ServiceFamily.both.contains(where: { $0.table == table }) {
+            self = .services
         } else if ForwardAccept.tables.contains(table) {
             self = .forwarding
         } else {
@@ -49,7 +53,10 @@ package struct RuleEvents: ~Copyable {
     package init(ignoring rules: borrowing RuleSocket) throws(RuleError) {
         ownPortID = rules.portID
         do {
-            socket = try NetlinkSocket(.netfilter, groups: [NFNLGRP_NFTABLES.rawValue])
+            let opened = try NetlinkSocket(.netfilter, groups: [NFNLGRP_NFTABLES.rawValue])
+            // A load of services is a hundred thousand notices, which would crowd out all others.
+            try opened.ignoreNotices(causedBy: ownPortID)
+            socket = opened
         } catch {
             throw .netlink(error)
         }
@@ -63,7 +70,7 @@ package struct RuleEvents: ~Copyable {
         for _ in 0..<Self.datagramsPerRead {
             switch try receive() {
             case .empty: return changes
-            case .overrun: changes.formUnion([.forwarding, .ownTable])
+            case .overrun: changes.formUnion([.forwarding, .ownTable, .services])
             case .datagram(let bytes):
                 for message in NetlinkMessage.split(bytes) where message.portID != ownPortID {
                     changes.formUnion(RuleChanges(parsing: message))

@@ -4,7 +4,7 @@ import Netlink
 
 /// Sets KubeMesh's rules in the packet filter of the network namespace it was opened in.
 ///
-/// Everything of ours is in `table inet kubemesh`. Other tables are not looked at, but for `ForwardAccept` and `ForwardPolicy`.
+/// Everything of ours is in `table inet kubemesh`, and services (`ServiceTable`) in `ip kubemesh` and `ip6 kubemesh`. Other tables are not looked at, but for `ForwardAccept` and `ForwardPolicy`.
 package struct RuleSocket: ~Copyable {
     private var socket: NetlinkSocket
 
@@ -38,11 +38,15 @@ package struct RuleSocket: ~Copyable {
         guard !transaction.steps.isEmpty else { return }
         let first = socket.takeSequence(transaction.steps.count + 2)
         let last = first + UInt32(transaction.steps.count) + 1
-        var bytes = NetlinkMessage.numbered(MessageBuilder(batch: NFNL_MSG_BATCH_BEGIN).bytes, first)
+        let begin = MessageBuilder(batch: NFNL_MSG_BATCH_BEGIN).bytes
+        let end = MessageBuilder(batch: NFNL_MSG_BATCH_END).bytes
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(transaction.steps.reduce(64) { $0 + $1.bytes.count })
+        NetlinkMessage.append(begin, numbered: first, to: &bytes)
         for (index, step) in transaction.steps.enumerated() {
-            bytes += NetlinkMessage.numbered(step.bytes, first + UInt32(index) + 1)
+            NetlinkMessage.append(step.bytes, numbered: first + UInt32(index) + 1, to: &bytes)
         }
-        bytes += NetlinkMessage.numbered(MessageBuilder(batch: NFNL_MSG_BATCH_END).bytes, last)
+        NetlinkMessage.append(end, numbered: last, to: &bytes)
         do {
             try socket.send(bytes)
         } catch {
@@ -76,6 +80,17 @@ package struct RuleSocket: ~Copyable {
     private func receiveAnswer() throws(RuleError) -> [NetlinkMessage] {
         do {
             return NetlinkMessage.split(try socket.receiveAnswer())
+        } catch {
+            throw .netlink(error)
+        }
+    }
+
+    /// Sends one request for a dump and passes its answers on one by one, for what is too much to collect.
+    mutating func dump(
+        _ message: borrowing MessageBuilder, reading object: String, _ body: (NetlinkMessage) -> Void
+    ) throws(RuleError) {
+        do {
+            try socket.dump(message, doing: "read", to: object, body)
         } catch {
             throw .netlink(error)
         }

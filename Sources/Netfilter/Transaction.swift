@@ -162,7 +162,7 @@ struct Transaction: Sendable {
         return unsafe set
     }
 
-    private mutating func append(
+    mutating func append(
         _ type: nf_tables_msg_types, _ table: TableID, flags: Int32, object: String,
         _ body: (borrowing MessageBuilder) -> Void
     ) {

@@ -23,7 +23,8 @@ import Testing
         #expect(changes(notice(NFT_MSG_NEWRULE, family: ip, table: "filter", chain: "DOCKER-USER")) == .forwarding)
         #expect(changes(notice(NFT_MSG_DELRULE, family: inet, table: "kubemesh", chain: "clamp")) == .ownTable)
         #expect(changes(notice(NFT_MSG_NEWRULE, family: inet, table: "filter", chain: "DOCKER-USER")).isEmpty)
-        #expect(changes(notice(NFT_MSG_NEWRULE, family: ip, table: "kubemesh", chain: "clamp")).isEmpty)
+        #expect(changes(notice(NFT_MSG_DELRULE, family: ip, table: "kubemesh", chain: "dispatch")) == .services)
+        #expect(changes(notice(NFT_MSG_NEWRULE, family: Int(NFPROTO_ARP), table: "kubemesh", chain: "x")).isEmpty)
         #expect(changes(notice(NFT_MSG_NEWRULE, family: ip, table: "nat", chain: "POSTROUTING")).isEmpty)
     }
 
