@@ -100,6 +100,9 @@ let programs: [Target] = [
     .executableTarget(
         name: "bench-handshake", dependencies: ["Noise", "Crypto", "SansIO", "Wire"],
         path: "Benchmarks/Handshake", swiftSettings: settings),
+    .executableTarget(
+        name: "bench-services", dependencies: ["Netfilter", "Services", "Wire"], path: "Benchmarks/Services",
+        swiftSettings: settings),
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
     .executableTarget(
         name: "bench-datapath",
