@@ -44,8 +44,11 @@ struct ServiceDesign: Sendable {
         }
         entry.isSticky = frontend.affinitySeconds != nil && !entry.targets.isEmpty
         if entry.isSticky { entry.members = entry.targets.sorted() }
-        entry.isMasqueraded = frontend.masquerades
-        entry.isKept = !frontend.masquerades && (key.isOfNode || !ranges.contains { $0.contains(key.address) })
+        // Inside the range one rule does for all: clients of the cluster keep their address, others do not.
+        if key.isOfNode || !ranges.contains(where: { $0.contains(key.address) }) {
+            entry.isMasqueraded = frontend.masquerades
+            entry.isKept = !frontend.masquerades
+        }
         entry.sources = IPPrefix.outermost(frontend.sources.filter { $0.isIPv4 == key.address.isIPv4 })
         if !frontend.sources.isEmpty {
             entry.guardedChain = chain.name

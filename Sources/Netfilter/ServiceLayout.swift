@@ -124,6 +124,11 @@ enum ServiceLayout {
         func key(_ isOfNode: Bool, _ set: String) -> [ServiceStep] {
             family.originalKey(ofNode: isOfNode) + [.look(in: set, key: family.service, into: nil)]
         }
+        // An endpoint that reaches itself by its service would answer itself past the translation.
+        let isToItself: [ServiceStep] = [
+            family.source(into: family.client), family.destination(into: family.service),
+            .look(in: hairpin, key: family.client, into: nil),
+        ]
         let hide = [ServiceStep.masquerade]
         return [
             (
@@ -133,23 +138,17 @@ enum ServiceLayout {
                     .verdict(.leave),
                 ]
             ),
-            // An endpoint that reaches itself by its service would answer itself past the translation.
-            (
-                "postrouting",
-                [
-                    family.source(into: family.client), family.destination(into: family.service),
-                    .look(in: hairpin, key: family.client, into: nil),
-                ] + hide
-            ),
-            ("postrouting", key(false, masqueraded) + hide),
             (
                 "postrouting",
                 [family.original(into: 0), .look(in: ranges, key: 0, into: nil), .verdict(.go("arrived"))]
             ),
+            ("postrouting", isToItself + hide),
+            ("postrouting", key(false, masqueraded) + hide),
             // Clients keep their address, but the host's own may be one that no answer finds.
             ("postrouting", family.isLocal(source: true) + key(false, kept) + hide),
             ("postrouting", node + key(true, masqueraded) + hide),
             ("postrouting", node + family.isLocal(source: true) + key(true, kept) + hide),
+            ("arrived", isToItself + hide),
             ("arrived", [family.source(into: 0), .look(in: clients, key: 0, into: nil), .verdict(.leave)]),
             ("arrived", hide),
         ]
