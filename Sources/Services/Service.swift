@@ -52,9 +52,18 @@ package struct Service: Equatable, Sendable {
         }
     }
 
+    /// The families in which a service without addresses of its own gets one (`ipFamilies`, `ipFamilyPolicy`).
+    package enum Families: Hashable, Sendable {
+        /// The first that services of this mesh have.
+        case first
+        case ipv4
+        case ipv6
+        case both
+    }
+
     package var name: ServiceName
     package var kind: Kind
-    /// At most one of each family; empty when headless or ExternalName.
+    /// At most one of each family; empty when headless or ExternalName, and where a catalog is to allocate them.
     package var clusterIPs: [IPAddress] = []
     package var ports: [Port] = []
     /// The time-out in seconds of `sessionAffinity: ClientIP`, 1 to 86,400; `nil` without affinity.
@@ -69,8 +78,13 @@ package struct Service: Equatable, Sendable {
     /// Who may use the load balancer's addresses; empty means everybody.
     package var loadBalancerSources: [IPPrefix] = []
     package var healthCheckNodePort: UInt16?
-    /// Another program serves it (label `service.kubernetes.io/service-proxy-name`), or EdgeMesh's filter says so.
+    /// Another program serves it (label `service.kubernetes.io/service-proxy-name`).
     package var isServedElsewhere = false
+    /// It bears EdgeMesh's label `service.edgemesh.kubeedge.io/service-proxy-name`; each node decides what that means.
+    package var bearsFilterLabel = false
+    package var families = Families.first
+    /// What settles whose an address is, where two services have or want the same.
+    package var claim = AddressClaim()
 
     package init(name: ServiceName, kind: Kind = .clusterIP) {
         self.name = name
