@@ -2,7 +2,7 @@ import Wire
 
 /// Settles which service has which cluster address of one family, the same way wherever the same bids are known.
 ///
-/// Each service has a list of addresses it would take: the one its definition names, else the one it has had so far, then
+/// Each service has a list of addresses it would take: the one its definition names, the one it has had so far, then
 /// draws by the hash of its name. Each address ranks those who want it: named in the definition before held before
 /// drawn, then the earlier claim, then the lower name. A service gets the first address on its list where it ranks before
 /// all others that would take it (deferred acceptance; Gale and Shapley 1962).
@@ -43,16 +43,31 @@ struct AddressContest: Sendable {
 
     func bid(of name: ServiceName) -> Bid? { bidders[name]?.bid }
 
-    /// Places, replaces or (`nil`) withdraws a bid. Returns the services whose address is another one now, sorted.
-    mutating func place(_ bid: Bid?, for name: ServiceName) -> [ServiceName] {
-        guard bidders[name]?.bid != bid else { return [] }
+    /// Places, replaces or (`nil`) withdraws a bid. Returns the services whose address is another one now, with the one
+    /// that they had.
+    mutating func place(_ bid: Bid?, for name: ServiceName) -> [ServiceName: IPAddress?] {
+        guard bidders[name]?.bid != bid, !holdsAlready(bid, name) else { return [:] }
         var before: [ServiceName: IPAddress?] = [name: bidders[name]?.holds]
         withdraw(name, &before)
         if let bid {
             bidders[name] = Bidder(bid: bid)
             seat([name], &before)
         }
-        return before.filter { bidders[$0.key]?.holds != $0.value }.map(\.key).sorted()
+        return before.filter { bidders[$0.key]?.holds != $0.value }
+    }
+
+    /// A bid that differs from the last only in naming, as held, the address that the service has: its standing there gets
+    /// better, and it waits for nothing but what its definition names.
+    private mutating func holdsAlready(_ bid: Bid?, _ name: ServiceName) -> Bool {
+        guard let bid, let bidder = bidders[name], let address = bidder.holds, address == bid.held else { return false }
+        var same = bidder.bid
+        same.held = bid.held
+        guard same == bid else { return false }
+        let refusals = bidder.refusals.prefix { $0 == bid.fixed }
+        stopWaiting(name, for: bidder.refusals[refusals.endIndex...], except: refusals)
+        bidders[name]?.bid = bid
+        bidders[name]?.refusals = Array(refusals)
+        return true
     }
 
     /// Gives each of `unseated` the best address it can get; whoever is displaced goes on along its list.
@@ -84,7 +99,7 @@ struct AddressContest: Sendable {
 
     private mutating func withdraw(_ name: ServiceName, _ before: inout [ServiceName: IPAddress?]) {
         guard let bidder = bidders.removeValue(forKey: name) else { return }
-        for address in bidder.refusals { stopWaiting(name, for: address) }
+        stopWaiting(name, for: bidder.refusals[...], except: [])
         guard let address = bidder.holds else { return }
         holders[address] = nil
         fill([address], &before)
@@ -106,7 +121,7 @@ struct AddressContest: Sendable {
                 holders[old] = nil
                 vacant.append(old)
             }
-            for refused in bidder.refusals[position...] { stopWaiting(best, for: refused) }
+            stopWaiting(best, for: bidder.refusals[position...], except: bidder.refusals[..<position])
             bidder.refusals.removeSubrange(position...)
             bidder.holds = address
             holders[address] = best
@@ -114,16 +129,23 @@ struct AddressContest: Sendable {
         }
     }
 
-    private mutating func stopWaiting(_ name: ServiceName, for address: IPAddress) {
-        waiting[address]?.remove(name)
-        if waiting[address]?.isEmpty == true { waiting[address] = nil }
+    /// - Parameter kept: addresses that it goes on waiting for; a list may hold an address twice.
+    private mutating func stopWaiting(
+        _ name: ServiceName, for addresses: ArraySlice<IPAddress>, except kept: ArraySlice<IPAddress>
+    ) {
+        for address in addresses where !kept.contains(address) {
+            waiting[address]?.remove(name)
+            if waiting[address]?.isEmpty == true { waiting[address] = nil }
+        }
     }
 
     private func ranks(
         _ name: ServiceName, _ bid: Bid, beforeHolderOf address: IPAddress, _ holder: ServiceName
     ) -> Bool {
         guard let other = bidders[holder]?.bid else { return true }
-        return (standing(of: bid, at: address), bid.since, name) < (standing(of: other, at: address), other.since, holder)
+        return (standing(of: bid, at: address), bid.since, name) < (
+            standing(of: other, at: address), other.since, holder
+        )
     }
 
     private func standing(of bid: Bid, at address: IPAddress) -> Int {
@@ -133,7 +155,7 @@ struct AddressContest: Sendable {
     /// The address at a place of a service's list, counted from zero; `nil` behind its end.
     private func candidate(_ position: Int, _ name: ServiceName, _ bid: Bid) -> IPAddress? {
         var position = position
-        for address in [bid.fixed, bid.fixed == nil ? bid.held : nil] {
+        for address in [bid.fixed, bid.held] {
             guard let address else { continue }
             if position == 0 { return address }
             position -= 1

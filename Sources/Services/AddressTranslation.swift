@@ -49,7 +49,9 @@ package struct AddressTranslation: Equatable, Sendable {
 
     /// The address under which other nodes reach `address` of `node`.
     package func meshAddress(of address: IPAddress, on node: String?) -> IPAddress {
-        guard let node, let mapping = mappings[node]?.first(where: { $0.from.contains(address) }) else { return address }
+        guard let node, let mapping = mappings[node]?.first(where: { $0.from.contains(address) }) else {
+            return address
+        }
         return address.moved(from: mapping.from, to: mapping.to)
     }
 

@@ -69,6 +69,11 @@ package struct Catalog: Sendable {
     var endpointIndex = AddressIndex()
     var clusterIPs: ClusterIPs
 
+    /// Rows of the catalog on disk that are not as the catalog is now.
+    var unsaved: Set<RowName> = []
+    /// Rows from disk that could not be read.
+    package internal(set) var rejectedRowCount = 0
+
     var nodes: [String: [NodeEntry]] = [:]
     var nodeAddresses: [IPAddress: [String]] = [:]
     var containerAddresses: [IPAddress: [String]] = [:]
@@ -118,8 +123,7 @@ package struct Catalog: Sendable {
             sources[source].suspect = []
         }
         if outcome == .applied {
-            if let number = change.number { sources[source].number = number }
-            if let mark = change.mark { sources[source].mark = mark }
+            advance(source, to: change.number, change.mark)
         }
         clearDeadNamesIfMany()
         return delta(since: before, outcome)
@@ -143,6 +147,16 @@ package struct Catalog: Sendable {
         delta.services = services.sorted()
         delta.nodes = before.nodes.filter { node(named: $0.key) != $0.value }.map(\.key).sorted()
         return delta
+    }
+
+    private mutating func advance(_ source: Int, to number: UInt64?, _ mark: String?) {
+        guard
+            number ?? sources[source].number != sources[source].number
+                || mark ?? sources[source].mark != sources[source].mark
+        else { return }
+        sources[source].number = number ?? sources[source].number
+        sources[source].mark = mark ?? sources[source].mark
+        unsaved.insert(RowName(source: source, key: nil))
     }
 
     /// The keys of a source's objects, in order.

@@ -14,11 +14,11 @@ package struct ServiceEndpoint: Equatable, Sendable {
 
 extension Catalog {
     /// A service as the first of its sources defines it, with the cluster addresses it has in this mesh.
-    package func service(_ name: ServiceName) -> Service? { service(name, clusterIPs) }
+    package func service(_ name: ServiceName) -> Service? { service(name, at: clusterIPs.addresses(of: name)) }
 
-    func service(_ name: ServiceName, _ addresses: ClusterIPs) -> Service? {
+    func service(_ name: ServiceName, at addresses: [IPAddress]) -> Service? {
         guard let entry = entry(name), var service = entry.definitions.first?.service else { return nil }
-        service.clusterIPs = addresses.addresses(of: name)
+        service.clusterIPs = addresses
         service.claim = AddressClaim(since: Self.claim(of: entry).since, held: service.clusterIPs)
         return service
     }

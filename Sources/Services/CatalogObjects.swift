@@ -41,12 +41,14 @@ extension Catalog {
             guard definitions[position].service != service else { return }
             entries[place]?.definitions[position].service = service
         }
+        unsaved.insert(RowName(source: source, key: .service(name)))
         bid(for: name, &before)
     }
 
     private mutating func removeService(_ name: ServiceName, _ source: Int, _ before: inout Before) {
         guard sources[source].services.remove(name) != nil, let place = places[name] else { return }
         note(name, &before)
+        unsaved.insert(RowName(source: source, key: .service(name)))
         entries[place]?.definitions.removeAll { $0.source == source }
         if entries[place]?.definitions.isEmpty == true {
             let count = servicesInNamespace[name.namespace, default: 1] - 1
@@ -58,39 +60,52 @@ extension Catalog {
 
     /// Settles the addresses of a service anew, and keeps the outcome with this node's own definitions.
     private mutating func bid(for name: ServiceName, _ before: inout Before) {
-        guard let place = places[name], let entry = entries[place] else { return }
+        var changed = placeBid(for: name)
+        for (other, addresses) in changed { note(other, &before, with: addresses) }
+        changed[name] = changed[name] ?? []
+        for other in changed.keys.sorted() where keepClaim(of: other) {
+            // Now that the address is held, nothing moves: the bid only gets the better standing.
+            _ = placeBid(for: other)
+        }
+    }
+
+    private mutating func placeBid(for name: ServiceName) -> [ServiceName: [IPAddress]] {
+        guard let entry = entry(name) else { return [:] }
         let winner = entry.definitions.first
         let isClusterWide = winner.map { sourceIDs[$0.source].kind == .kubernetes } ?? false
-        let current = clusterIPs
-        var changed = clusterIPs.bid(
-            for: name, winner?.service, Self.claim(of: entry), draws: !isClusterWide)
-        changed.insert(name)
-        for other in changed { note(other, &before, asIn: current) }
-        for other in changed.sorted() { keepClaim(of: other) }
+        return clusterIPs.bid(for: name, winner?.service, Self.claim(of: entry), draws: !isClusterWide)
     }
 
     /// The claim that counts: the earliest, and of equally early ones that of the first source.
     static func claim(of entry: Entry) -> AddressClaim {
         var best: AddressClaim?
         for claim in entry.definitions.map(\.service.claim) where !(claim.since == 0 && claim.held.isEmpty) {
-            if best.map({ claim.since < $0.since || (claim.since == $0.since && $0.held.isEmpty) }) ?? true { best = claim }
+            if best.map({ claim.since < $0.since || (claim.since == $0.since && $0.held.isEmpty) }) ?? true {
+                best = claim
+            }
         }
         return best ?? AddressClaim()
     }
 
-    /// Writes a service's claim and addresses into the definitions that this node's own sources gave.
-    private mutating func keepClaim(of name: ServiceName) {
-        guard let place = places[name], let entry = entries[place] else { return }
+    /// Writes a service's claim and addresses into the definitions that this node's own sources gave; `false` where they
+    /// had them.
+    private mutating func keepClaim(of name: ServiceName) -> Bool {
+        guard let place = places[name], let entry = entries[place] else { return false }
         let claim = AddressClaim(since: Self.claim(of: entry).since, held: clusterIPs.addresses(of: name))
-        for position in entry.definitions.indices where sourceIDs[entry.definitions[position].source].node == ownNode {
+        var isNew = false
+        for (position, definition) in entry.definitions.enumerated()
+        where sourceIDs[definition.source].node == ownNode && definition.service.claim != claim {
             entries[place]?.definitions[position].service.claim = claim
+            unsaved.insert(RowName(source: definition.source, key: .service(name)))
+            isNew = true
         }
+        return isNew
     }
 
-    /// Remembers a service as it was, with the addresses that it had in `addresses`.
-    private func note(_ name: ServiceName, _ before: inout Before, asIn addresses: ClusterIPs? = nil) {
+    /// Remembers a service as it was, when it had `addresses` where those are given.
+    private func note(_ name: ServiceName, _ before: inout Before, with addresses: [IPAddress]? = nil) {
         guard before.services[name] == nil else { return }
-        before.services[name] = .some(service(name, addresses ?? clusterIPs))
+        before.services[name] = .some(service(name, at: addresses ?? clusterIPs.addresses(of: name)))
     }
 
     // MARK: slices
@@ -113,6 +128,7 @@ extension Catalog {
         }
         for member in stored.members { endpointIndex.insert(member.address, place) }
         before.slices.insert(slice.service)
+        unsaved.insert(RowName(source: source, key: .slice(namespace: key.namespace, name: key.name)))
     }
 
     private mutating func removeSlice(_ key: SliceKey, _ source: Int, _ before: inout Before) {
@@ -123,6 +139,7 @@ extension Catalog {
         else { return }
         unindex(removed, place)
         before.slices.insert(name)
+        unsaved.insert(RowName(source: source, key: .slice(namespace: key.namespace, name: key.name)))
         freeIfEmpty(place)
     }
 
@@ -138,7 +155,9 @@ extension Catalog {
     // MARK: nodes
 
     private mutating func put(_ node: ClusterNode, _ source: Int, _ before: inout Before) {
+        guard nodes[node.name]?.contains(where: { $0.source == source && $0.node == node }) != true else { return }
         note(node.name, &before)
+        unsaved.insert(RowName(source: source, key: .node(node.name)))
         unindex(node.name)
         var entries = nodes[node.name] ?? []
         if let position = entries.firstIndex(where: { $0.source == source }) {
@@ -155,6 +174,7 @@ extension Catalog {
     private mutating func removeNode(_ name: String, _ source: Int, _ before: inout Before) {
         guard sources[source].nodes.remove(name) != nil else { return }
         note(name, &before)
+        unsaved.insert(RowName(source: source, key: .node(name)))
         unindex(name)
         nodes[name]?.removeAll { $0.source == source }
         if nodes[name]?.isEmpty == true { nodes[name] = nil }
@@ -169,13 +189,17 @@ extension Catalog {
     private mutating func index(_ name: String) {
         guard let node = node(named: name) else { return }
         for address in node.addresses { nodeAddresses[address, default: []].append(name) }
-        for address in Set(node.containers.flatMap(\.addresses)) { containerAddresses[address, default: []].append(name) }
+        for address in Set(node.containers.flatMap(\.addresses)) {
+            containerAddresses[address, default: []].append(name)
+        }
     }
 
     private mutating func unindex(_ name: String) {
         guard let node = node(named: name) else { return }
         for address in node.addresses { Self.take(name, from: &nodeAddresses, at: address) }
-        for address in Set(node.containers.flatMap(\.addresses)) { Self.take(name, from: &containerAddresses, at: address) }
+        for address in Set(node.containers.flatMap(\.addresses)) {
+            Self.take(name, from: &containerAddresses, at: address)
+        }
     }
 
     private static func take(_ name: String, from index: inout [IPAddress: [String]], at address: IPAddress) {

@@ -32,12 +32,19 @@ struct ClusterIPs: Sendable {
     }
 
     /// Bids for a service as it is defined and claimed, or (`nil`) lets its addresses go. Returns the services whose
-    /// addresses are others now.
+    /// addresses are others now, with those that they had.
     ///
     /// - Parameter draws: whether it may have addresses that its definition does not name.
-    mutating func bid(for name: ServiceName, _ service: Service?, _ claim: AddressClaim, draws: Bool) -> Set<ServiceName> {
-        var changed = Set(ipv4.place(bid(isIPv4: true, service, claim, draws), for: name))
-        changed.formUnion(ipv6.place(bid(isIPv4: false, service, claim, draws), for: name))
+    mutating func bid(for name: ServiceName, _ service: Service?, _ claim: AddressClaim, draws: Bool) -> [ServiceName:
+        [IPAddress]]
+    {
+        let oldIPv4 = ipv4.place(bid(isIPv4: true, service, claim, draws), for: name)
+        let oldIPv6 = ipv6.place(bid(isIPv4: false, service, claim, draws), for: name)
+        var changed: [ServiceName: [IPAddress]] = [:]
+        for name in Set(oldIPv4.keys).union(oldIPv6.keys) {
+            let old = [oldIPv4[name] ?? ipv4.address(of: name), oldIPv6[name] ?? ipv6.address(of: name)]
+            changed[name] = old.compactMap { $0 }
+        }
         return changed
     }
 
