@@ -11,10 +11,20 @@ package struct YAMLNode: Equatable, Sendable {
     package struct Entry: Equatable, Sendable {
         package var key: YAMLNode
         package var value: YAMLNode
+
+        package init(key: YAMLNode, value: YAMLNode) {
+            self.key = key
+            self.value = value
+        }
     }
 
     package var content: Content
     package var position: YAMLPosition
+
+    package init(content: Content, position: YAMLPosition) {
+        self.content = content
+        self.position = position
+    }
 
     /// A plain scalar that means "no value" (YAML 1.2 core schema), as after a key with nothing behind it.
     package var isNull: Bool {

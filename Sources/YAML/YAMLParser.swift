@@ -1,8 +1,8 @@
 import CYAML
 
-/// Reads one YAML document through libyaml's event interface.
+/// Reads YAML documents through libyaml's event interface.
 ///
-/// Anchors, aliases, tags and further documents are refused: nothing here needs them, and aliases let a small file
+/// Anchors, aliases and tags are refused: nothing here needs them, and aliases let a small file
 /// unfold into a large value. Depth and size are bounded.
 @safe package struct YAMLParser: ~Copyable {
     package static let sizeLimitBytes = 1 << 20
@@ -19,6 +19,17 @@ import CYAML
         }
         let parser = YAMLParser(text)
         return try parser.document()
+    }
+
+    /// The roots of all documents in `text`, in order; an empty document between two marks is a null.
+    package static func documents(
+        in text: [UInt8], sizeLimitBytes: Int = sizeLimitBytes
+    ) throws(YAMLError) -> [YAMLNode] {
+        guard text.count <= sizeLimitBytes else {
+            throw YAMLError(position: .start, reason: "the file is larger than \(sizeLimitBytes) bytes")
+        }
+        let parser = YAMLParser(text)
+        return try parser.allDocuments()
     }
 
     private init(_ bytes: [UInt8]) {
@@ -46,6 +57,16 @@ import CYAML
             throw YAMLError(position: last.position, reason: "a second document begins; only one is read")
         }
         return root
+    }
+
+    private func allDocuments() throws(YAMLError) -> [YAMLNode] {
+        _ = try nextEvent()
+        var roots: [YAMLNode] = []
+        while case .documentStart = try nextEvent().kind {
+            roots.append(try node(beginningWith: try nextEvent(), depth: 1))
+            _ = try nextEvent()
+        }
+        return roots
     }
 
     private func node(beginningWith event: Event, depth: Int) throws(YAMLError) -> YAMLNode {

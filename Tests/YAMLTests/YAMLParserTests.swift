@@ -38,6 +38,18 @@ import Testing
         #expect(error?.position == YAMLPosition(line: line, column: column), "\(text): \(error?.reason ?? "")")
     }
 
+    @Test func `a file may hold several documents`() throws {
+        let roots = try YAMLParser.documents(in: Array("a: 1\n---\n# nothing\n---\n[b]\n...\n---\nc\n".utf8))
+        #expect(roots.count == 4)
+        #expect(roots[1].isNull)
+        #expect(roots[2].position == YAMLPosition(line: 5, column: 1))
+        #expect(roots[3].content == .scalar("c", isPlain: true))
+        #expect(try YAMLParser.documents(in: []).isEmpty)
+        let error = #expect(throws: YAMLError.self) { try YAMLParser.documents(in: Array("a: 1\n---\nb: *x\n".utf8)) }
+        #expect(error?.position.line == 3)
+        #expect(throws: YAMLError.self) { try YAMLParser.documents(in: [32, 32], sizeLimitBytes: 1) }
+    }
+
     @Test func `bytes that are not UTF-8 are refused at their line`() {
         let error = #expect(throws: YAMLError.self) { try YAMLParser.parse(Array("a: 1\nb: ".utf8) + [0xff, 0xfe]) }
         #expect(error?.position.line == 2)
