@@ -74,7 +74,7 @@ let core: [Target] = [
 // MARK: shell: the only I/O
 
 let shell: [Target] = [
-    source("Store", ["CSQLite", "Crypto", "Identity", "Wire"]),
+    source("Store", ["CSQLite", "Crypto", "Identity", "Services", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
     source("Netlink", ["CNetfilter", "Wire"]),
     source(
@@ -144,7 +144,7 @@ let testTargets: [Target] = [
     tests("QR", ["QR"]),
     tests("Console", ["Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
-    tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Wire"]),
+    tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Services", "Wire"]),
     tests("Agent", ["Agent", "Configuration", "Mesh", "Netfilter", "Netlink", "PortMapping", "Wire"]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),

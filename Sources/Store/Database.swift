@@ -130,6 +130,12 @@ import Glibc
         precondition(result == SQLITE_OK, "cannot bind parameter \(index)")
     }
 
+    /// Ready to be bound and stepped again.
+    func reset() {
+        // The result repeats that of the last step, which has been looked at.
+        _ = unsafe sqlite3_reset(handle)
+    }
+
     func number(_ column: Int32) -> UInt64 {
         UInt64(clamping: unsafe sqlite3_column_int64(handle, column))
     }

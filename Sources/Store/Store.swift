@@ -23,7 +23,7 @@ package final class Store {
     /// Paths whose rights were too wide and have been narrowed, worth a warning.
     package let narrowedPaths: [String]
 
-    private let database: Database
+    let database: Database
     private var unsaved = UnsavedChanges()
 
     /// Opens or creates `state.db` in `directory`; the directory's parent must exist.

@@ -16,6 +16,8 @@ package enum Table: String, CaseIterable, Hashable, Sendable {
     case hostChanges
     /// Admitted stock WireGuard clients by public key.
     case clients
+    /// What sources said of services, endpoints and nodes, one row for each object of each source; see `CatalogRow`.
+    case catalog
     /// What makes a restart quicker and may be lost, by name: recent peers, what was learned of the network.
     case hints
 }

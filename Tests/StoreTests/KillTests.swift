@@ -61,7 +61,7 @@ import Testing
     }
 
     /// The kernel sends SIGKILL when the timer ends, wherever the process is then.
-    private static func killMyself(afterMicroseconds microseconds: Int) {
+    static func killMyself(afterMicroseconds microseconds: Int) {
         var event = unsafe sigevent()
         unsafe event.sigev_notify = Int32(SIGEV_SIGNAL)
         unsafe event.sigev_signo = SIGKILL
