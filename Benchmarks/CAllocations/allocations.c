@@ -1,5 +1,6 @@
 #include "CAllocations.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -27,4 +28,9 @@ void *calloc(size_t number, size_t size) {
 void *realloc(void *block, size_t size) {
     atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
     return __libc_realloc(block, size);
+}
+
+uint64_t heap_bytes(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }
