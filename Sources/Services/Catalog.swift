@@ -121,6 +121,7 @@ package struct Catalog: Sendable {
         case .withdrawal:
             for key in keysHeld(by: source, of: Set(ObjectClass.allCases)) { remove(key, source, &before) }
             sources[source].suspect = []
+            forgetProgress(of: source)
         }
         if outcome == .applied {
             advance(source, to: change.number, change.mark)
@@ -147,6 +148,14 @@ package struct Catalog: Sendable {
         delta.services = services.sorted()
         delta.nodes = before.nodes.filter { node(named: $0.key) != $0.value }.map(\.key).sorted()
         return delta
+    }
+
+    /// Whoever comes back under this name may count anew.
+    private mutating func forgetProgress(of source: Int) {
+        guard sources[source].number != nil || sources[source].mark != nil else { return }
+        sources[source].number = nil
+        sources[source].mark = nil
+        unsaved.insert(RowName(source: source, key: nil))
     }
 
     private mutating func advance(_ source: Int, to number: UInt64?, _ mark: String?) {

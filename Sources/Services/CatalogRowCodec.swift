@@ -120,6 +120,10 @@ extension CatalogRow {
 
     init(source: SourceID, _ progress: CatalogRowCodec.Progress) {
         key = CatalogRowCodec.key(source, nil)
+        guard progress != CatalogRowCodec.Progress() else {
+            bytes = nil
+            return
+        }
         bytes = CatalogRowCodec.seal(key) { writer in
             writer.append((progress.number == nil ? 0 : 1) | (progress.mark == nil ? 0 : 2))
             writer.append(bigEndian: progress.number ?? 0)

@@ -107,6 +107,10 @@ import Wire
         delta = catalog.apply(.everything([], from: source, number: 8), at: 1)
         #expect(catalog.serviceNames.isEmpty)
         #expect(catalog.progress(of: source).number == 8)
+        // Gone for good: who comes back under the name counts anew.
+        _ = catalog.apply(CatalogChange(source, .withdrawal), at: 1)
+        delta = catalog.apply(.everything([.service(.sample("a"))], from: source, number: 1), at: 1)
+        #expect(delta.services == [ServiceName("a")])
     }
 
     @Test mutating func `an endpoint that stands in two slices is one, as fit as its fitter entry`() {
