@@ -55,7 +55,7 @@ extension NodeEvent {
             log.info("port search ended", ["peer": peer, "role": role.rawValue, "outcome": "\(outcome)"])
         case .natDiscovered(let report):
             log.info("network checked", ["ipv4": report.ipv4.kind, "ipv6": report.ipv6.kind])
-        case .pong, .explained: break
+        case .announced, .announcementsEnded, .pong, .explained: break
         }
     }
 }

@@ -60,6 +60,8 @@ final class StateKeeper {
             }
             restored.handshakeTimestamp = try store.counter(.handshakeTimestamp)
             restored.recordNumber = try store.counter(.recordNumber)
+            restored.announcements = try store.entries(in: .announcements).map(\.value.bytes)
+            restored.announcementNumber = try store.counter(.announcementNumber)
         } catch {
             throw .store(error)
         }
@@ -115,6 +117,13 @@ final class StateKeeper {
             case .forgetRecord(let node): try store.save([StoreChange(.peers, node.bytes.bytes, nil)])
             case .handshakeTimestamp(let timestamp): try store.raise(.handshakeTimestamp, to: timestamp)
             case .recordNumber(let number): try store.raise(.recordNumber, to: number)
+            case .announcement(let node, let part, let number, let encoded):
+                let value = StoredValue(number: min(number, UInt64(Int64.max)), bytes: encoded)
+                try store.save([StoreChange(.announcements, node.bytes.bytes + [part], value)])
+            case .forgetAnnouncements(let node):
+                try store.save(
+                    (0..<Announcement.partLimit).map { StoreChange(.announcements, node.bytes.bytes + [$0], nil) })
+            case .announcementNumber(let number): try store.raise(.announcementNumber, to: number)
             case .identity: try store.save(identity)
             case .recentPeers(let peers):
                 setHint(

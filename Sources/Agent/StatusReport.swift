@@ -94,6 +94,7 @@ extension MeshService {
             .init("strangers turned away", UInt64(counts.tentativeRefused)),
             .init("records refused", UInt64(counts.recordsRefused)),
             .init("candidates beyond the limit", UInt64(counts.candidatesLeftOut)),
+            .init("announcements refused", UInt64(counts.announcementsRefused)),
             .init("circuits refused", UInt64(counts.circuitsRefused)),
             .init("control messages not sent", UInt64(sendFailures)),
             .init("dial-backs for others", UInt64(counts.dialBacks)),

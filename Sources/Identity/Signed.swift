@@ -6,6 +6,7 @@ enum SignaturePurpose: String {
     case certificate = "kubemesh certificate 1"
     case invite = "kubemesh invite 1"
     case record = "kubemesh record 1"
+    case announcement = "kubemesh announcement 1"
     case revocation = "kubemesh revocation 1"
 
     /// The bytes that are signed: the label, a zero, the mesh, the body.

@@ -53,6 +53,10 @@ package struct Node {
         /// No handshake of ours may carry an earlier timestamp than this, in nanoseconds since 1970, not even after a restart.
         case handshakeTimestamp(UInt64)
         case recordNumber(UInt64)
+        case announcement(node: NodeID, part: UInt8, number: UInt64, encoded: [UInt8])
+        case forgetAnnouncements(node: NodeID)
+        /// Of our newest announcement.
+        case announcementNumber(UInt64)
         /// The certificate was issued anew; the identity is to be written whole.
         case identity
         case recentPeers([RecentPeer])
@@ -88,6 +92,8 @@ package struct Node {
         package var clients: [Client] = []
         package var handshakeTimestamp: UInt64 = 0
         package var recordNumber: UInt64 = 0
+        package var announcements: [[UInt8]] = []
+        package var announcementNumber: UInt64 = 0
         package var recentPeers: [RecentPeer] = []
         package var isReachable = false
         /// Of the join token, while no record is known.
@@ -109,6 +115,7 @@ package struct Node {
         package var circuitsRefused = 0
         package var tentativeRefused = 0
         package var recordsRefused = 0
+        package var announcementsRefused = 0
         /// Frames of peers that sent more than they may.
         package var overBudget = 0
         /// Refusals beyond those that were reported as events.
@@ -242,6 +249,7 @@ package struct Node {
     var wokenAt: Instant?
     var renewalAskedAt: Instant?
     var inquiries: [UInt64: PendingInquiry] = [:]
+    var announcements = AnnouncementState()
 
     /// - Parameter unixTime: what the wall clock says at `now`, since 1970.
     package init(

@@ -40,5 +40,9 @@ package enum NodeEvent: Equatable, Sendable {
     case unanswered(peer: String, tried: [Endpoint])
     /// Another node's answer to a question of ours; `nil` when it does not know the node asked about.
     case explained(token: UInt64, Explanation?)
+    /// A node offers something else than before, in a part of what it announces.
+    case announced(Announcement)
+    /// A node that has announced something is no member any more.
+    case announcementsEnded(node: NodeID)
     case pong(token: UInt64, roundTripTime: Duration, path: Path, relay: String?)
 }

@@ -57,6 +57,7 @@ extension Node {
         for number in (anchors[next...] + anchors[..<next]).prefix(Self.digestsPerRound) {
             lastDigestReceiver = number
             sendDigest(to: number, at: now)
+            sendAnnouncementDigest(to: number, at: now)
         }
     }
 

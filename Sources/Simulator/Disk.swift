@@ -5,6 +5,7 @@ package import Mesh
 package struct Disk: Sendable {
     private var state: Node.Restored
     private var records: [NodeID: [UInt8]] = [:]
+    private var announcements: [NodeID: [UInt8: [UInt8]]] = [:]
 
     package init(_ state: Node.Restored = Node.Restored()) {
         self.state = state
@@ -14,6 +15,9 @@ package struct Disk: Sendable {
     package var restored: Node.Restored {
         var restored = state
         restored.records += records.sorted { $0.key < $1.key }.map(\.value)
+        for (_, parts) in announcements.sorted(by: { $0.key < $1.key }) {
+            restored.announcements += parts.sorted { $0.key < $1.key }.map(\.value)
+        }
         return restored
     }
 
@@ -30,6 +34,9 @@ package struct Disk: Sendable {
         case .forgetRecord(let node): records[node] = nil
         case .handshakeTimestamp(let timestamp): state.handshakeTimestamp = timestamp
         case .recordNumber(let number): state.recordNumber = number
+        case .announcement(let node, let part, _, let encoded): announcements[node, default: [:]][part] = encoded
+        case .forgetAnnouncements(let node): announcements[node] = nil
+        case .announcementNumber(let number): state.announcementNumber = number
         case .recentPeers(let peers): state.recentPeers = peers
         case .reachable(let isReachable): state.isReachable = isReachable
         case .identity: break

@@ -20,6 +20,8 @@ package enum CounterName: String, CaseIterable, Sendable {
     case handshakeTimestamp
     /// The number of this node's last record.
     case recordNumber
+    /// The number of the last part that this node announced.
+    case announcementNumber
 }
 
 extension Store {

@@ -18,6 +18,8 @@ package enum Table: String, CaseIterable, Hashable, Sendable {
     case clients
     /// What sources said of services, endpoints and nodes, one row for each object of each source; see `CatalogRow`.
     case catalog
+    /// What other nodes announce, by node id and part; the number is the announcement's.
+    case announcements
     /// What makes a restart quicker and may be lost, by name: recent peers, what was learned of the network.
     case hints
 }

@@ -1,0 +1,155 @@
+import Identity
+package import SansIO
+import Wire
+
+/// What this node announces, and what others do.
+struct AnnouncementState: Sendable {
+    /// Of others.
+    var known = Announcements()
+    /// Ours, signed, by part.
+    var own: [UInt8: Announcement] = [:]
+    /// Of our newest announcement of whatever part.
+    var number: UInt64 = 0
+}
+
+// Announcements: signed once, passed on by everybody, compared whenever directories are.
+extension Node {
+    /// Announcements sent in answer to one digest; the next one asks for more.
+    private static let announcementsPerAnswer = 16
+
+    /// What this node announces from now on, by part; a part that is missing is taken back. Parts that are as before cost
+    /// nothing.
+    ///
+    /// Precondition: parts and payloads are within `Announcement`'s limits.
+    package mutating func announce(_ parts: [UInt8: [UInt8]], at now: Instant) {
+        for part in 0..<Announcement.partLimit {
+            let payload = parts[part] ?? []
+            let before = announcements.own[part]
+            guard payload != before?.payload ?? [] else { continue }
+            announcements.number += 1
+            let announcement = identity.announcement(part: part, number: announcements.number, payload: payload)
+            announcements.own[part] = announcement
+            actions.append(.save(.announcementNumber(announcements.number)))
+            spread(announcement.encoded, except: nil, at: now)
+        }
+    }
+
+    /// What other nodes announce, by node and part.
+    package var announced: [Announcement] { announcements.known.all.map(\.announcement) }
+
+    /// Takes what was on disk; what does not belong to an admitted node is left out.
+    mutating func restoreAnnouncements(_ restored: [[UInt8]], number: UInt64) {
+        announcements.number = number
+        for encoded in restored {
+            guard let announcement = try? Announcement(parsing: encoded), isVouchedFor(announcement) else { continue }
+            _ = announcements.known.merge(announcement, encoded: encoded)
+        }
+    }
+
+    /// A node has no place in the mesh any more.
+    mutating func forgetAnnouncements(of node: NodeID) {
+        guard announcements.known.remove(node) else { return }
+        actions.append(.save(.forgetAnnouncements(node: node)))
+        events(.announcementsEnded(node: node))
+    }
+
+    // MARK: spreading
+
+    mutating func sendAnnouncementDigest(to number: Int, at now: Instant) {
+        let own = announcements.own.values.map(AnnouncementMessage.Line.init)
+        for digest in announcements.known.digests(with: own) { send(digest, to: number, at: now) }
+    }
+
+    mutating func receiveAnnouncement(_ payload: [UInt8], from number: Int, at now: Instant) {
+        guard let message = try? AnnouncementMessage(parsing: payload) else {
+            counters.malformedFrames += 1
+            return
+        }
+        switch message {
+        case .announcement(let encoded): learnAnnouncement(encoded, from: number, at: now)
+        case .digest(let first, let last, let lines): answer(lines, from: first, to: last, of: number, at: now)
+        case .request(let places):
+            for place in places.prefix(Self.announcementsPerAnswer) {
+                guard let encoded = announcement(at: place)?.encoded else { continue }
+                send(.announcement(encoded), to: number, at: now)
+            }
+        }
+    }
+
+    private mutating func learnAnnouncement(_ encoded: [UInt8], from number: Int, at now: Instant) {
+        guard let announcement = try? Announcement(parsing: encoded) else {
+            counters.announcementsRefused += 1
+            return
+        }
+        if announcement.node == identity.nodeID { return outrun(announcement, at: now) }
+        let key = Announcements.Key(node: announcement.node, part: announcement.part)
+        // What came before by another way: most of what a flood brings.
+        if let known = announcements.known[key], !announcement.supersedes(known.announcement) { return }
+        guard isVouchedFor(announcement) else {
+            counters.announcementsRefused += 1
+            return
+        }
+        guard announcements.known.merge(announcement, encoded: encoded) else { return }
+        actions.append(
+            .save(
+                .announcement(
+                    node: announcement.node, part: announcement.part, number: announcement.number, encoded: encoded)))
+        events(.announced(announcement))
+        spread(encoded, except: number, at: now)
+    }
+
+    /// What others remember of us is later than what we know: our state is an old copy, or was lost.
+    private mutating func outrun(_ announcement: Announcement, at now: Instant) {
+        guard isVouchedFor(announcement, by: identity.chain), announcement.number < .max / 2,
+            announcements.own[announcement.part].map({ announcement.supersedes($0) }) ?? true
+        else { return }
+        announcements.number = max(announcements.number, announcement.number) + 1
+        let current = announcements.own[announcement.part]?.payload ?? []
+        let renewed = identity.announcement(
+            part: announcement.part, number: announcements.number, payload: current)
+        announcements.own[announcement.part] = renewed
+        actions.append(.save(.announcementNumber(announcements.number)))
+        spread(renewed.encoded, except: nil, at: now)
+    }
+
+    /// Whether an admitted node, by the certificate that counts, has signed it.
+    private func isVouchedFor(_ announcement: Announcement, by chain: CertificateChain? = nil) -> Bool {
+        guard let chain = chain ?? registry.chain(of: announcement.node) else { return false }
+        guard announcement.node == identity.nodeID || registry.isAdmitted(announcement.node) else { return false }
+        return announcement.isSigned(by: chain, in: identity.mesh)
+    }
+
+    private mutating func answer(
+        _ lines: [AnnouncementMessage.Line], from first: AnnouncementMessage.Place, to last: AnnouncementMessage.Place,
+        of number: Int, at now: Instant
+    ) {
+        let theirs = Dictionary(lines.map { ($0.place, $0.number) }) { max($0, $1) }
+        let own = announcements.own.values.map { AnnouncementMessage.Line($0) }
+        let ours = (announcements.known.all.map { AnnouncementMessage.Line($0.announcement) } + own).sorted()
+            .filter { first <= $0.place && $0.place <= last }
+        let newer = ours.filter { line in theirs[line.place].map { $0 < line.number } ?? true }
+        for line in newer.prefix(Self.announcementsPerAnswer) {
+            guard let encoded = announcement(at: line.place)?.encoded else { continue }
+            send(.announcement(encoded), to: number, at: now)
+        }
+        let known = Dictionary(ours.map { ($0.place, $0.number) }) { max($0, $1) }
+        let wanted = lines.filter { line in known[line.place].map { $0 < line.number } ?? true }.map(\.place)
+        if !wanted.isEmpty { send(.request(wanted), to: number, at: now) }
+    }
+
+    private func announcement(at place: AnnouncementMessage.Place) -> Announcement? {
+        if place.node == identity.nodeID.bytes.leadingUInt64 { return announcements.own[place.part] }
+        guard let node = directory.node(beginning: place.node) else { return nil }
+        return announcements.known[Announcements.Key(node: node, part: place.part)]?.announcement
+    }
+
+    private mutating func spread(_ encoded: [UInt8], except: Int?, at now: Instant) {
+        for peer in peers.all where peer.isMember && peer.hasSession && peer.number != except {
+            send(.announcement(encoded), to: peer.number, at: now)
+        }
+    }
+
+    private mutating func send(_ message: AnnouncementMessage, to number: Int, at now: Instant) {
+        send(.extended(.announcements, message.encoded), to: number, at: now)
+    }
+}
