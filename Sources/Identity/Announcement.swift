@@ -45,8 +45,10 @@ package struct Announcement: Equatable, Sendable, Signed {
     }
 
     /// Whether `chain`, which is its node's, vouches for it.
-    package func isSigned(by chain: CertificateChain, in mesh: MeshDescription) -> Bool {
-        chain.nodeID == node && isSigned(by: chain.certificate.signingKey, in: mesh.id)
+    package func isSigned(
+        by chain: CertificateChain, in mesh: MeshDescription, using check: SignatureCheck = .direct
+    ) -> Bool {
+        chain.nodeID == node && isSigned(by: chain.certificate.signingKey, in: mesh.id, using: check)
     }
 
     /// Whether this one takes the place of `other`, of the same part. Equal numbers, which an honest node never makes, are
@@ -69,7 +71,7 @@ extension NodeIdentity {
 }
 
 extension Announcement {
-    private init(node: NodeID, part: UInt8, number: UInt64, payload: [UInt8]) {
+    init(node: NodeID, part: UInt8, number: UInt64, payload: [UInt8]) {
         self.node = node
         self.part = part
         self.number = number

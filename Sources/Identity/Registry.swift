@@ -39,7 +39,7 @@ package struct Registry: Sendable {
 
     package let mesh: MeshDescription
     package let limit: Int
-    private let signatures: SignatureCheck
+    package let signatures: SignatureCheck
 
     /// The newest valid chain of each node, admitted or not: a loser comes in when its rival goes.
     private var chains: [NodeID: CertificateChain] = [:]

@@ -1,4 +1,4 @@
-import Identity
+package import Identity
 package import SansIO
 import Wire
 
@@ -16,6 +16,7 @@ struct AnnouncementState: Sendable {
 extension Node {
     /// Announcements sent in answer to one digest; the next one asks for more.
     private static let announcementsPerAnswer = 16
+    private static let chanceBits: UInt64 = 24
 
     /// What this node announces from now on, by part; a part that is missing is taken back. Parts that are as before cost
     /// nothing.
@@ -26,7 +27,7 @@ extension Node {
             let payload = parts[part] ?? []
             let before = announcements.own[part]
             guard payload != before?.payload ?? [] else { continue }
-            announcements.number += 1
+            announcements.number = number(above: announcements.number)
             let announcement = identity.announcement(part: part, number: announcements.number, payload: payload)
             announcements.own[part] = announcement
             actions.append(.save(.announcementNumber(announcements.number)))
@@ -103,7 +104,7 @@ extension Node {
         guard isVouchedFor(announcement, by: identity.chain), announcement.number < .max / 2,
             announcements.own[announcement.part].map({ announcement.supersedes($0) }) ?? true
         else { return }
-        announcements.number = max(announcements.number, announcement.number) + 1
+        announcements.number = number(above: max(announcements.number, announcement.number))
         let current = announcements.own[announcement.part]?.payload ?? []
         let renewed = identity.announcement(
             part: announcement.part, number: announcements.number, payload: current)
@@ -112,11 +113,17 @@ extension Node {
         spread(renewed.encoded, except: nil, at: now)
     }
 
+    /// A higher number, whose low bits are chance: an author that lost its state counts anew, and a number that it made before
+    /// would look like the same announcement to whoever compares numbers.
+    private mutating func number(above number: UInt64) -> UInt64 {
+        ((number >> Self.chanceBits) + 1) << Self.chanceBits | random.next() >> (64 - Self.chanceBits)
+    }
+
     /// Whether an admitted node, by the certificate that counts, has signed it.
     private func isVouchedFor(_ announcement: Announcement, by chain: CertificateChain? = nil) -> Bool {
         guard let chain = chain ?? registry.chain(of: announcement.node) else { return false }
         guard announcement.node == identity.nodeID || registry.isAdmitted(announcement.node) else { return false }
-        return announcement.isSigned(by: chain, in: identity.mesh)
+        return announcement.isSigned(by: chain, in: identity.mesh, using: registry.signatures)
     }
 
     private mutating func answer(
