@@ -8,8 +8,9 @@ package import Wire
 ///   IPv4  range 10.128.0.0/9, subnet 0x1234  →  10.146.52.0/24     the host itself is .1
 ///   IPv6  fd + 40 bits of the mesh id + subnet  →  fdxx:xxxx:xxxx:1234::/64     the host itself is ::1
 /// ```
-/// Subnets 0 to 255, the first /16 of the range, are for stock WireGuard clients: client number n has the n-th address
-/// of that /16 and of the /64 of subnet 0 (unique local addresses: RFC 4193).
+/// Subnets 0 to 255, the first /16 of the range, are no node's. The lower half of that /16 is for stock WireGuard clients:
+/// client number n has its n-th address, and the n-th of the /64 of subnet 0 (unique local addresses: RFC 4193). The upper
+/// half, and the second /112 of that /64, are the cluster addresses of services.
 package struct AddressPlan: Hashable, Sendable {
     package static let clientSubnets: Range<UInt16> = 0..<256
     /// A /8 fills the 16 bits of an IPv6 subnet number; a /15 leaves one /16 to nodes.
@@ -28,6 +29,16 @@ package struct AddressPlan: Hashable, Sendable {
 
     /// All IPv6 addresses of the mesh, a /48.
     package var ipv6Range: IPPrefix { prefix(.v6(IPv6Address(high: ipv6High, low: 0)), 48) }
+
+    /// Where services have their cluster addresses, IPv4 and IPv6: in the mesh's own ranges, so that whoever has a route to the
+    /// mesh has one to its services.
+    package var serviceRanges: [IPPrefix] {
+        let first = ipv4(0x80, host: 0)
+        return [prefix(first, 17), prefix(.v6(IPv6Address(high: ipv6High, low: 0x1_0000)), 112)]
+    }
+
+    /// Numbers that stock clients have: the lower half of a /16 without its first address.
+    package static let clientNumbers: ClosedRange<UInt16> = 1...0x7fff
 
     /// Subnets that nodes may have.
     package var nodeSubnets: ClosedRange<UInt16> {
@@ -93,11 +104,12 @@ package struct AddressPlan: Hashable, Sendable {
         ]
     }
 
-    /// The number that a client's key draws; `nil` when all are taken. The first and the last address stay unused.
+    /// The number that a client's key draws; `nil` when all are taken.
     package func freeClientNumber(for publicKey: Bytes32, taken: Set<UInt16>) -> UInt16? {
-        let start = BLAKE2s.hash(Array("kubemesh client 1".utf8), publicKey.bytes).leadingUInt64 % 65_534
-        for offset in 0..<65_534 as Range<UInt64> {
-            let number = UInt16(1 + (start + offset) % 65_534)
+        let count = UInt64(Self.clientNumbers.count)
+        let start = BLAKE2s.hash(Array("kubemesh client 1".utf8), publicKey.bytes).leadingUInt64 % count
+        for offset in 0..<count {
+            let number = Self.clientNumbers.lowerBound + UInt16((start + offset) % count)
             if !taken.contains(number) { return number }
         }
         return nil

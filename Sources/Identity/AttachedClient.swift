@@ -50,7 +50,7 @@ package struct AttachedClient: Equatable, Sendable {
     init(from reader: inout ByteReader) throws(WireError) {
         publicKey = try reader.readBytes32()
         number = try reader.readBigEndianUInt16()
-        guard (1...65_534).contains(number) else { throw .invalidField("client number") }
+        guard AddressPlan.clientNumbers.contains(number) else { throw .invalidField("client number") }
         admittedAt = try reader.readWallTime()
         name = try reader.readNodeName()
         guard name.description.utf8.count <= Self.nameLimitBytes else { throw .invalidField("client name") }

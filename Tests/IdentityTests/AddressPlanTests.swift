@@ -23,6 +23,16 @@ import Wire
         #expect(plan.prefixes(ofClient: 0x0102) == [IPPrefix("10.128.1.2/32"), IPPrefix("fd10:1112:1314::102/128")])
     }
 
+    @Test func `services have the upper half of those, and clients' addresses are none of theirs`() throws {
+        #expect(plan.serviceRanges == [IPPrefix("10.128.128.0/17"), IPPrefix("fd10:1112:1314::1:0/112")])
+        for number in [1, 0x7f, 0x7fff] as [UInt16] {
+            for prefix in plan.prefixes(ofClient: number) {
+                #expect(!plan.serviceRanges.contains { $0.overlaps(prefix) }, "\(prefix)")
+            }
+        }
+        #expect(!plan.serviceRanges.contains { range in plan.prefixes(of: 256).contains { $0.overlaps(range) } })
+    }
+
     @Test(arguments: ["10.0.0.0/7", "10.128.0.0/16", "fd00::/9"])
     func `a range of another size or family makes no plan`(_ range: String) {
         #expect(AddressPlan(meshID: plan.meshID, ipv4Range: IPPrefix(range)!) == nil)
@@ -70,7 +80,7 @@ import Wire
         let key = Bytes32([UInt8](repeating: 5, count: 32))!
         let first = try #require(plan.freeClientNumber(for: key, taken: []))
         let second = try #require(plan.freeClientNumber(for: key, taken: [first]))
-        #expect(second == first % 65_534 + 1)
-        #expect(plan.freeClientNumber(for: key, taken: Set(1...65_534)) == nil)
+        #expect(second == first % 32_767 + 1)
+        #expect(plan.freeClientNumber(for: key, taken: Set(AddressPlan.clientNumbers)) == nil)
     }
 }
