@@ -89,6 +89,7 @@ let shell: [Target] = [
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),
+    source("NameService", ["DNS", "Linux", "SansIO", "Wire"]),
     source("Streams", ["Crypto", "Linux", "SansIO", "TLS", "Wire"]),
 ]
 
@@ -156,6 +157,7 @@ let testTargets: [Target] = [
     tests("NetfilterHost", ["CLinux", "Linux", "Netfilter", "Netlink", "Services", "Wire"]),
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("DNS", ["DNS", "SansIO", "Services", "Wire"]),
+    tests("NameService", ["DNS", "Linux", "NameService", "SansIO", "Services", "Wire"]),
     tests("YAML", ["YAML", "SansIO"]),
     tests("Identity", ["Identity", "Crypto", "Wire", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),

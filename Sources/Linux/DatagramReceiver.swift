@@ -20,9 +20,9 @@ package import Wire
         package let isTruncated: Bool
     }
 
-    /// `count` buffers of 64 KiB.
-    package init(count: Int) {
-        unsafe receiver = linux_receiver_create(Int32(count), 1 << 16)
+    /// `count` buffers, of 64 KiB if nothing else is said.
+    package init(count: Int, bufferBytes: Int = 1 << 16) {
+        unsafe receiver = linux_receiver_create(Int32(count), bufferBytes)
     }
 
     deinit { unsafe linux_receiver_destroy(receiver) }

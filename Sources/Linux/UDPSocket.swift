@@ -31,6 +31,11 @@ package final class UDPSocket: Sendable {
         try self.init(endpoint, mark: nil, bufferBytes: 1 << 16, joins: false, sharesPort: sharesPort)
     }
 
+    /// A socket for a server of small requests: room for a burst of them, and every datagram comes by itself.
+    package convenience init(serving endpoint: Endpoint) throws(SystemError) {
+        try self.init(endpoint, mark: nil, bufferBytes: 4 << 20, joins: false)
+    }
+
     private init(
         _ endpoint: Endpoint, mark: UInt32?, bufferBytes: Int32, joins: Bool, sharesPort: Bool = false
     ) throws(SystemError) {
