@@ -108,6 +108,9 @@ let programs: [Target] = [
     .executableTarget(
         name: "bench-catalog", dependencies: ["CAllocations", "Linux", "SansIO", "Services", "Wire"],
         path: "Benchmarks/Catalog", swiftSettings: settings),
+    .executableTarget(
+        name: "bench-dns", dependencies: ["DNS", "NameService", "Services", "Wire"], path: "Benchmarks/DNS",
+        swiftSettings: settings),
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
     .executableTarget(
         name: "bench-datapath",
