@@ -161,6 +161,11 @@ let testTargets: [Target] = [
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("DNS", ["DNS", "SansIO", "Services", "Wire"]),
     tests("NameService", ["DNS", "Linux", "NameService", "SansIO", "Services", "Wire"]),
+    tests("NameServiceHost", ["DNS", "Lab", "fuzz-dns", "NameService", "SansIO", "Services", "Wire"]),
+    .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+    .executableTarget(
+        name: "fuzz-dns", dependencies: ["CFuzzer", "DNS", "SansIO", "Services", "Wire"], path: "Tests/Fuzz/DNS",
+        swiftSettings: settings),
     tests("YAML", ["YAML", "SansIO"]),
     tests("Identity", ["Identity", "Crypto", "Wire", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),
