@@ -84,8 +84,9 @@ let shell: [Target] = [
     source(
         "Agent",
         [
-            "Configuration", "ControlAPI", "Crypto", "Datapath", "Identity", "Linux", "Mesh", "Netfilter", "Netlink",
-            "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Store", "Streams", "Traversal", "Wire",
+            "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "Identity", "Linux", "Mesh", "NameService",
+            "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Services", "Store",
+            "Streams", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),

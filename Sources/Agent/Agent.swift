@@ -152,6 +152,8 @@ package actor Agent {
         configuration.stateDirectory = old.stateDirectory
         configuration.controlSocket = old.controlSocket
         configuration.limits = old.limits
+        (configuration.dns.enabled, configuration.dns.listen) = (old.dns.enabled, old.dns.listen)
+        (configuration.dns.clusterDomain, configuration.dns.meshDomain) = (old.dns.clusterDomain, old.dns.meshDomain)
         log.configure(level: Log.Level(configuration.logging.level), format: Log.Format(configuration.logging.format))
         mesh?.reconfigure(configuration)
         scheduleMesh()

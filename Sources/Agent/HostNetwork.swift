@@ -20,7 +20,7 @@ struct HostNetwork: ~Copyable {
     }
 
     private(set) var routes: RouteSocket
-    private(set) var rules: RuleSocket
+    var rules: RuleSocket
     private var appliedRules: HostRules?
     /// IPv6 is switched off on this host, or for its interfaces: the mesh's IPv6 addresses cannot be had here.
     private(set) var lacksIPv6 = false
@@ -160,6 +160,7 @@ struct HostNetwork: ~Copyable {
         var problem: AgentError?
         appliedRules = nil
         do { try rules.remove() } catch { problem = .rules(error) }
+        do { try ServiceTable.remove(by: &rules) } catch { problem = problem ?? .rules(error) }
         do { try ForwardAccept.remove(by: &rules) } catch { problem = problem ?? .rules(error) }
         do {
             for route in try routes.routes(routingProtocol: Route.ownProtocol) { try routes.remove(route) }

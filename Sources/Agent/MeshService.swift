@@ -33,6 +33,7 @@ final class MeshService {
     let ruleEvents: RuleEvents
     let portMapping: PortMappingService
     let probes: NATProbe
+    let services: ServiceKeeper
     let startedAt: Instant
     /// Answers to `ping`, by token.
     var onExplained: (UInt64, Mesh.Explanation?) -> Void = { _, _ in }
@@ -45,6 +46,8 @@ final class MeshService {
     var sendFailures = 0
     private var replanAt: Instant?
     private var pollAt: Instant?
+    /// When services are told again what the host and the mesh look like.
+    var surroundingsAt: Instant?
 
     /// Addresses and routes of many containers change together; they are looked at once.
     private static let replanDelay: Duration = .milliseconds(50)
@@ -84,15 +87,20 @@ final class MeshService {
                 streamPort: StreamService.port(configuration)),
             restored: try state.restored(), seed: Secret(SystemRandom.bytes(32)), unixTime: SystemClock.unixTime,
             at: startedAt)
+        services = try ServiceKeeper(
+            node: identity.name.description, plan: identity.mesh.plan,
+            names: NameKeeper(configuration, identity, log: log), state: state, log: log)
         do {
             threads = try PacketThreads(tun: tun, sockets: sockets + [secondSocket].compactMap(\.self))
         } catch {
+            services.stop()
             throw .system(error)
         }
         do throws(SystemError) {
             streams = try StreamService(configuration, secrets: identity.secrets.accepted, log: log)
         } catch {
             threads.stop()
+            services.stop()
             throw .system(error)
         }
         // Up to here the interface goes with its descriptor, and nothing else was changed.
@@ -111,7 +119,7 @@ final class MeshService {
     private var networkPlan: HostNetwork.Plan {
         HostNetwork.Plan(
             interface: configuration.interface, mtuBytes: configuration.innerMTU,
-            addresses: node.identity.addresses,
+            addresses: node.identity.addresses + (configuration.dns.enabled ? configuration.dns.listen : []),
             ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range])
     }
 
@@ -126,6 +134,9 @@ final class MeshService {
         }
         try replan()
         configureNode()
+        services.repair(at: SystemClock.now, by: &host.rules)
+        services.names.publish()
+        hearAll()
         drain()
     }
 
@@ -145,10 +156,13 @@ final class MeshService {
             of: seen, sockets: sockets.map(\.localEndpoint), mesh: [plan.ipv4Range, plan.ipv6Range],
             meshInterface: configuration.interface, isForContainers: networks.isForContainers)
         portMapping.follow(configuration.portMapping == .auto ? seen.mappingTargets(for: local.endpoints) : [])
+        hostAddresses = Set(seen.addresses.map(\.address))
+        lookAround()
         pollAt = seen.links.contains { $0.isBridge } ? SystemClock.now + Self.pollInterval : nil
     }
 
-    private var local = LocalAddresses()
+    private(set) var local = LocalAddresses()
+    private(set) var hostAddresses: Set<IPAddress> = []
 
     private func applyRules(force: Bool) throws(AgentError) {
         let plan = node.identity.mesh.plan
@@ -232,6 +246,7 @@ final class MeshService {
                 log.error("our rules were changed and cannot be put back", ["reason": "\(error)"])
             }
         }
+        if changes.contains(.services) { repairServices() }
         if changes.contains(.forwarding) { acceptForwarding() }
     }
 
@@ -249,7 +264,10 @@ final class MeshService {
     }
 
     var nextDeadline: Instant? {
-        [node.nextDeadline, replanAt, pollAt, state.retryAt, portMapping.nextDeadline].compactMap { $0 }.min()
+        [
+            node.nextDeadline, replanAt, pollAt, state.retryAt, portMapping.nextDeadline, surroundingsAt,
+            services.nextDeadline,
+        ].compactMap { $0 }.min()
     }
 
     func advance() {
@@ -261,6 +279,7 @@ final class MeshService {
         }
         state.retry(at: now)
         portMapping.advance()
+        advanceServices(to: now)
         node.setWallClock(unixTime: SystemClock.unixTime, at: now)
         node.advance(to: now)
         drain()

@@ -36,6 +36,7 @@ extension MeshService {
             case .proveLink(let link): streams.prove(link)
             case .event(let event):
                 report(event)
+                followForServices(event)
                 if case .renewed = event { isRenewed = true }
             }
         }

@@ -24,6 +24,10 @@ extension MeshService {
         configuration.relay = new.relay
         configuration.relayNodes = new.relayNodes
         configuration.stream = new.stream
+        configuration.services = new.services
+        configuration.dns.upstreams = new.dns.upstreams
+        configuration.dns.routes = new.dns.routes
+        services.names.setUpstreams(of: configuration.dns)
         configuration.certificate = new.certificate
         configuration.logging = new.logging
         followHost(networkChanged: false)
@@ -38,6 +42,7 @@ extension MeshService {
         }
         portMapping.stop()
         streams.stop()
+        services.stop()
         threads.stop()
         guard removing else { return }
         var problem: AgentError?

@@ -3,6 +3,7 @@ import Identity
 import Linux
 import Mesh
 import SansIO
+import Services
 import Store
 import Wire
 
@@ -147,6 +148,23 @@ final class StateKeeper {
 
     func remove(_ client: Node.Client) {
         attempt { try store.remove(client.attached) }
+    }
+
+    // MARK: services
+
+    /// The catalog as it was last saved.
+    func catalog(ownNode: String, serviceRanges: [IPPrefix]) throws(AgentError) -> Catalog {
+        do {
+            return try store.catalog(ownNode: ownNode, serviceRanges: serviceRanges)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// Writes what the disk does not have yet; whether it has all now.
+    func save(_ catalog: inout Catalog) -> Bool {
+        attempt { try store.save(&catalog) }
+        return catalog.unsavedRowCount == 0
     }
 
     // MARK: container addresses

@@ -95,6 +95,41 @@ extension Format where Value == String? {
     }
 }
 
+extension Format where Value == String? {
+    /// As `absolutePath`, or nothing.
+    static func pathOrOff(limit: Int = 4095) -> Format {
+        let path = Format<String>.absolutePath(limit: limit)
+        return Format(
+            "off or \(path.expected)", text: { $0 ?? "off" },
+            read: { node, key, reader in
+                if case .scalar("off", _) = node.content { return .some(nil) }
+                return path.read(node, key, &reader).map { .some($0) }
+            })
+    }
+}
+
+extension Format where Value == Configuration.DNS.Route {
+    static var nameRoute: Format {
+        let domain = Format<NodeName>.nodeName
+        let servers = Format<[Configuration.AdvertisedEndpoint]>.list(of: .advertisedEndpoint, limit: 8)
+        return Format(
+            "a domain and its servers list",
+            text: { "{domain: \(domain.text($0.domain)), servers: \(servers.text($0.servers))}" },
+            read: { node, key, reader in
+                let fields = reader.fields(of: node, at: key, known: ["domain", "servers"])
+                if case .mapping = node.content {
+                    for missing in ["domain", "servers"] where fields[missing] == nil {
+                        reader.report(node, "\(key).\(missing)", "missing")
+                    }
+                }
+                let name = fields["domain"].flatMap { domain.read($0, "\(key).domain", &reader) }
+                let list = fields["servers"].flatMap { servers.read($0, "\(key).servers", &reader) }
+                guard let name, let list else { return nil }
+                return Configuration.DNS.Route(domain: name, servers: list)
+            })
+    }
+}
+
 extension Format where Value == Configuration.RelayNode {
     static var relayNode: Format {
         let name = Format<NodeName>.nodeName

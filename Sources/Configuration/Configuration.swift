@@ -22,6 +22,8 @@ package struct Configuration: Equatable, Sendable {
     package var relay = Relay()
     package var relayNodes: [RelayNode] = []
     package var stream = Stream()
+    package var services = Services()
+    package var dns = DNS()
     package var certificate = Certificate()
     package var stateDirectory = "/var/lib/kubemesh"
     package var controlSocket = ControlSocket()

@@ -94,6 +94,42 @@ extension Setting {
             "Host name that TLS streams of this node show to the network; it means nothing to the relay. Default: none."
         ),
         Setting(
+            "services.directory", \.services.directory, .pathOrOff(), .live,
+            "Folder of Kubernetes manifests (Service, EndpointSlice, Endpoints, Node; YAML or JSON) that is watched; off reads"
+                + " none."),
+        Setting(
+            "services.docker", \.services.docker, .pathOrOff(limit: 107), .live,
+            "Docker's socket: containers with the label kubemesh.service are endpoints of that service. off asks nothing."),
+        Setting(
+            "services.containerd", \.services.containerd, .pathOrOff(limit: 107), .live,
+            "containerd's socket, as services.docker; containers of Kubernetes are left to its API."),
+        Setting(
+            "services.answerPing", \.services.answerPing, .boolean, .live,
+            "Whether a service's address answers a ping while it has an endpoint."),
+        Setting(
+            "services.edgeMeshLabel", \.services.edgeMeshLabel, .choice, .live,
+            "What EdgeMesh's label service.edgemesh.kubeedge.io/service-proxy-name means: services that bear it are left out"
+                + " (filterIfPresent), or all others are (filterIfAbsent)."),
+        Setting(
+            "dns.enabled", \.dns.enabled, .boolean, .restart,
+            "Whether this node answers names."),
+        Setting(
+            "dns.listen", \.dns.listen, .list(of: .parsed("an IP address"), limit: 8), .restart,
+            "Addresses at which names are answered, port 53, UDP and TCP; meshd puts them on its interface. The default is"
+                + " EdgeMesh's."),
+        Setting(
+            "dns.clusterDomain", \.dns.clusterDomain, .nodeName, .restart,
+            "Domain of services, as in web.shop.svc.cluster.local."),
+        Setting(
+            "dns.meshDomain", \.dns.meshDomain, .nodeName, .restart,
+            "Domain of nodes and their containers, as in edge-1.mesh.internal and web.edge-1.mesh.internal."),
+        Setting(
+            "dns.upstreams", \.dns.upstreams, .list(of: .advertisedEndpoint, limit: 8), .live,
+            "Servers for all other names. Without a port, 53 is meant. Default: those that the host itself uses."),
+        Setting(
+            "dns.routes", \.dns.routes, .list(of: .nameRoute, limit: 64), .live,
+            "Domains with servers of their own, as {domain: corp.example, servers: [10.1.1.53]}."),
+        Setting(
             "certificate.lifetime", \.certificate.lifetime, .duration(.seconds(86_400)...(.seconds(3650 * 86_400))),
             .live,
             "How long certificates that this node issues are valid. A year outlasts a season with no uplink."),

@@ -35,6 +35,9 @@ extension Node {
         }
     }
 
+    /// The name that a member's certificate gives it.
+    package func memberName(of node: NodeID) -> String? { registry.chain(of: node)?.certificate.name.description }
+
     /// What other nodes announce, by node and part.
     package var announced: [Announcement] { announcements.known.all.map(\.announcement) }
 

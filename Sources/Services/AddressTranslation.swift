@@ -42,7 +42,7 @@ package struct AddressTranslation: Equatable, Sendable {
     }
 
     /// Nodes whose mappings are not the same in both.
-    func nodes(differingFrom other: AddressTranslation) -> Set<String> {
+    package func nodes(differingFrom other: AddressTranslation) -> Set<String> {
         guard self != other else { return [] }
         return Set(mappings.keys).union(other.mappings.keys).filter { mappings[$0] != other.mappings[$0] }
     }
