@@ -99,7 +99,8 @@ extension Setting {
                 + " none."),
         Setting(
             "services.docker", \.services.docker, .pathOrOff(limit: 107), .live,
-            "Docker's socket: containers with the label kubemesh.service are endpoints of that service. off asks nothing."),
+            "Docker's socket: containers with the label kubemesh.service are endpoints of that service. off asks nothing."
+        ),
         Setting(
             "services.containerd", \.services.containerd, .pathOrOff(limit: 107), .live,
             "containerd's socket, as services.docker; containers of Kubernetes are left to its API."),

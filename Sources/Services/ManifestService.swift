@@ -32,7 +32,7 @@ extension ManifestReader {
             service.loadBalancerSources.append(try field.prefix())
         }
         service.loadBalancerAddresses = try Self.balancerAddresses(document)
-        if let external = spec["externalIPs"], try !external.elements().isEmpty {
+        if let external = spec["externalIPs"], try external.elements().count > 0 {
             tell(external, "externalIPs are not served here: any author of a service could take any address with them")
         }
         return service
@@ -67,7 +67,7 @@ extension ManifestReader {
             }
             addresses.append(address)
         }
-        guard let field = spec["clusterIP"], try !field.text().isEmpty else { return addresses }
+        guard let field = spec["clusterIP"], try field.text() != "" else { return addresses }
         let first = try field.address()
         guard first.isUnicast, addresses.isEmpty || addresses.first == first else {
             throw field.error(
@@ -128,7 +128,7 @@ extension ManifestReader {
     }
 
     static func portName(_ members: ManifestMembers) throws(ManifestError) -> String? {
-        guard let field = members["name"], try !field.text().isEmpty else { return nil }
+        guard let field = members["name"], try field.text() != "" else { return nil }
         return try field.label()
     }
 

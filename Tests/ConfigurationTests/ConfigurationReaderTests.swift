@@ -42,6 +42,19 @@ import YAML
                 advertiseAddress: [203.0.113.9]
               - nodeName: hub-3
             stream: {port: 8443, proxy: "http://user:p%40ss@proxy.example:8080", sni: www.example.org}
+            services:
+              directory: /srv/services
+              docker: off
+              containerd: /run/k3s/containerd.sock
+              answerPing: true
+              edgeMeshLabel: filterIfAbsent
+            dns:
+              enabled: false
+              listen: [169.254.20.10]
+              clusterDomain: edge.example
+              meshDomain: hosts.example
+              upstreams: [192.0.2.53]
+              routes: [{domain: corp.example, servers: [10.1.1.53, 10.1.2.53:5353]}]
             certificate: {lifetime: 30d, renewBefore: 36h}
             stateDirectory: /srv/mesh
             controlSocket: {path: /run/m.sock, group: adm}
@@ -87,6 +100,23 @@ import YAML
         expected.stream.proxy = .through(
             HTTPProxy(host: "proxy.example", port: 8080, credentials: "user:p@ss"))
         expected.stream.sni = "www.example.org"
+        expected.services.directory = "/srv/services"
+        expected.services.docker = nil
+        expected.services.containerd = "/run/k3s/containerd.sock"
+        expected.services.answerPing = true
+        expected.services.edgeMeshLabel = .filterIfAbsent
+        expected.dns.enabled = false
+        expected.dns.listen = [.v4(IPv4Address(169, 254, 20, 10))]
+        expected.dns.clusterDomain = try #require(NodeName("edge.example"))
+        expected.dns.meshDomain = try #require(NodeName("hosts.example"))
+        expected.dns.upstreams = [.init(address: .v4(IPv4Address(192, 0, 2, 53)), port: nil)]
+        let corporate =
+            [(IPv4Address(10, 1, 1, 53), nil), (IPv4Address(10, 1, 2, 53), 5353)] as [(IPv4Address, UInt16?)]
+        expected.dns.routes = [
+            .init(
+                domain: try #require(NodeName("corp.example")),
+                servers: corporate.map { .init(address: .v4($0), port: $1) })
+        ]
         expected.certificate.lifetime = .seconds(30 * 86_400)
         expected.certificate.renewBefore = .seconds(36 * 3600)
         expected.stateDirectory = "/srv/mesh"
@@ -135,7 +165,8 @@ import YAML
                 config.yaml:11:16: containers.prefixes[0].prefix: expected an address prefix, as 172.17.0.0/16, found 10.22.0.1/16
                 config.yaml:12:7: containers.prefixes[1].bridge: missing
                 config.yaml:13:1: banana: unknown key; here stand node, interface, mtu, ipv4Range, listen, advertise, \
-                keepalive, containers, forwarding, stun, portMapping, portSearch, relay, relayNodes, stream, certificate, stateDirectory, controlSocket, logging, limits
+                keepalive, containers, forwarding, stun, portMapping, portSearch, relay, relayNodes, stream, services, \
+                dns, certificate, stateDirectory, controlSocket, logging, limits
                 config.yaml:14:12: keepalive: expected a time from 5s to 2m, as 30s, 5m, 12h or 90d, found 25
                 config.yaml:15:9: limits: expected keys with values (peers, circuits, tentativeSessions, streams), found 5
                 """)
@@ -156,6 +187,10 @@ import YAML
         ("advertise: 192.0.2.1", "advertise"), ("advertise: [192.0.2.1:0]", "advertise[0]"),
         ("advertise: [a.example]", "advertise[0]"), ("listen: {addresses: [192.0.2]}", "listen.addresses[0]"),
         ("relayNodes: [hub-1]", "relayNodes[0]"), ("relayNodes: [{advertiseAddress: []}]", "relayNodes[0].nodeName"),
+        ("services: {directory: services.d}", "services.directory"),
+        ("services: {edgeMeshLabel: both}", "services.edgeMeshLabel"),
+        ("dns: {listen: [localhost]}", "dns.listen[0]"),
+        ("dns: {routes: [{domain: a.example}]}", "dns.routes[0].servers"),
         ("stream: {port: 65536}", "stream.port"), ("stream: {proxy: proxy.example}", "stream.proxy"),
         ("stream: {proxy: \"https://proxy.example\"}", "stream.proxy"), ("stream: {sni: 192.0.2.1}", "stream.sni"),
         ("certificate: {lifetime: 30d}", "certificate.renewBefore"), ("[1, 2]", ""), ("text", ""),

@@ -106,7 +106,8 @@ final class ServiceKeeper {
                 follow(view, at: now, by: &rules)
             }
             apply(
-                announcement.changes(from: node, part: announced.part, number: announced.number, isKnown: known.contains),
+                announcement.changes(
+                    from: node, part: announced.part, number: announced.number, isKnown: known.contains),
                 at: now, by: &rules)
         } catch {
             unreadableAnnouncements += 1
