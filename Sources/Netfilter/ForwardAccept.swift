@@ -65,65 +65,6 @@ package struct ForwardAccept: Hashable, Sendable {
     }
 }
 
-/// A rule of somebody's chain, as far as needed to find ours.
-struct ListedRule: Hashable, Sendable {
-    let handle: UInt64
-    /// The interface that it compares with first, and whether packets come in there or go out.
-    let interface: String?
-    let isInput: Bool
-    let comment: String?
-
-    var isOurs: Bool { comment == ForwardAccept.comment }
-
-    /// Reads `NFT_MSG_NEWRULE`; `nil` when libnftnl cannot.
-    init?(parsing message: NetlinkMessage) {
-        guard let rule = unsafe nftnl_rule_alloc() else { return nil }
-        defer { unsafe nftnl_rule_free(rule) }
-        let isRead = unsafe message.withHeader { unsafe nftnl_rule_nlmsg_parse($0, rule) >= 0 }
-        guard isRead == true else { return nil }
-        handle = unsafe nftnl_rule_get_u64(rule, UInt16(NFTNL_RULE_HANDLE.rawValue))
-        var count: UInt32 = 0
-        var comment: String?
-        if let data = unsafe nftnl_rule_get_data(rule, UInt16(NFTNL_RULE_USERDATA.rawValue), &count) {
-            comment = unsafe Rule.comment(inUserData: Array(UnsafeRawBufferPointer(start: data, count: Int(count))))
-        }
-        var interface: (isInput: Bool, name: String)?
-        guard let steps = unsafe nftnl_expr_iter_create(rule) else { return nil }
-        defer { unsafe nftnl_expr_iter_destroy(steps) }
-        var loaded: UInt32?
-        while let step = unsafe nftnl_expr_iter_next(steps) {
-            guard let name = unsafe nftnl_expr_get_str(step, UInt16(NFTNL_EXPR_NAME)) else { continue }
-            switch unsafe String(cString: name) {
-            case "meta":
-                loaded = unsafe nftnl_expr_get_u32(step, UInt16(NFTNL_EXPR_META_KEY))
-            case "cmp"
-            where interface == nil && [NFT_META_IIFNAME.rawValue, NFT_META_OIFNAME.rawValue].contains(loaded):
-                let text = unsafe Self.text(of: step, UInt16(NFTNL_EXPR_CMP_DATA))
-                interface = (loaded == NFT_META_IIFNAME.rawValue, text)
-            case "match" where comment == nil:
-                // The form of iptables itself: `-m comment`, whose data is the zero-filled text.
-                guard let match = unsafe nftnl_expr_get_str(step, UInt16(NFTNL_EXPR_MT_NAME)) else { continue }
-                if unsafe String(cString: match) == "comment" {
-                    comment = unsafe Self.text(of: step, UInt16(NFTNL_EXPR_MT_INFO))
-                }
-            default: continue
-            }
-        }
-        self.interface = interface?.name
-        isInput = interface?.isInput ?? false
-        self.comment = comment
-    }
-
-    /// An attribute's bytes up to the first zero.
-    @unsafe
-    private static func text(of expression: OpaquePointer, _ attribute: UInt16) -> String {
-        var count: UInt32 = 0
-        guard let data = unsafe nftnl_expr_get(expression, attribute, &count) else { return "" }
-        let bytes = unsafe UnsafeRawBufferPointer(start: data, count: Int(count))
-        return unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-}
-
 extension RuleSocket {
     /// The rules of a chain in order; `nil` when there is no such chain.
     mutating func rules(of chain: String, in table: TableID) throws(RuleError) -> [ListedRule]? {

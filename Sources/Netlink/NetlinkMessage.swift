@@ -1,4 +1,4 @@
-package import CNetfilter
+import CNetfilter
 package import Wire
 
 /// One received netlink message, copied out of its datagram.
@@ -69,15 +69,6 @@ package struct NetlinkMessage: Sendable {
     package func cursor<Structure: BitwiseCopyable>(after type: Structure.Type) -> AttributeCursor {
         let start = MemoryLayout<nlmsghdr>.size + (MemoryLayout<Structure>.size + 3) & ~3
         return AttributeCursor(bytes, min(start, bytes.count)..<bytes.count)
-    }
-
-    /// Calls `body` with the message where it lies, for the parsers of libnftnl.
-    @unsafe
-    package func withHeader<Result>(_ body: (UnsafePointer<nlmsghdr>) -> Result?) -> Result? {
-        unsafe bytes.withUnsafeBytes { buffer in
-            guard let start = buffer.baseAddress else { return nil }
-            return unsafe body(start.assumingMemoryBound(to: nlmsghdr.self))
-        }
     }
 }
 
