@@ -1,7 +1,7 @@
 import Services
 
 /// A name of a zone of ours and all that is known of it; a name without sets is there because others lie below it.
-final class NameEntry: Hashed {
+final class NameEntry: Sendable {
     /// The records of one type, as an answer.
     struct RecordSet: Sendable {
         var type: RecordType
@@ -20,9 +20,10 @@ final class NameEntry: Hashed {
 
     /// In lower case.
     let wire: [UInt8]
-    let tableHash: UInt64
     let rank: Rank
-    let sets: [RecordSet]
+    /// Most names have one set, and it is reached without another step.
+    private let first: RecordSet?
+    private let others: [RecordSet]
     /// Where an alias leads.
     let alias: DomainName?
     /// The service whose own name this is.
@@ -32,17 +33,33 @@ final class NameEntry: Hashed {
         _ name: DomainName, rank: Rank, sets: [RecordSet] = [], alias: DomainName? = nil, service: ServiceOwner? = nil
     ) {
         wire = name.wire.asciiLowercased
-        tableHash = NameHash.of(wire[...])
         self.rank = rank
-        self.sets = sets
+        first = sets.first
+        others = sets.count > 1 ? Array(sets[1...]) : []
         self.alias = alias
         self.service = service
     }
 
+    var tableHash: UInt64 { NameHash.of(wire[...]) }
+    var hasRecords: Bool { first != nil }
+
     @inline(__always)
     func answer(of type: RecordType) -> PreparedAnswer? {
-        for set in sets where set.type == type { return set.answer }
+        guard let first else { return nil }
+        if first.type == type { return first.answer }
+        for set in others where set.type == type { return set.answer }
         return nil
+    }
+}
+
+/// An entry's place in the table, with its hash beside it, so that a search touches no other entries.
+struct NameSlot: Hashed {
+    let tableHash: UInt64
+    let entry: NameEntry
+
+    init(_ entry: NameEntry) {
+        tableHash = entry.tableHash
+        self.entry = entry
     }
 }
 

@@ -32,7 +32,7 @@ extension ZoneIndex {
         guard let (zone, start) = zone(of: wire) else { return .elsewhere }
         if start == 0, type == .soa { return .found(authorityAnswer(zone.authority)) }
         if let alias = entry.alias { return type == .any ? .found(minimalAnswer) : .alias(alias) }
-        if type == .any, start == 0 || !entry.sets.isEmpty { return .found(minimalAnswer) }
+        if type == .any, start == 0 || entry.hasRecords { return .found(minimalAnswer) }
         return .noData(denial(zone.authority, ownerAt: start))
     }
 

@@ -31,7 +31,7 @@ package struct ZoneHost: Equatable, Sendable {
 /// A change costs what its own service costs; a snapshot costs nothing, and the first change after it some microseconds.
 package struct ZoneBuilder: Sendable {
     private let settings: ZoneSettings
-    private var names = BucketTable<NameEntry>()
+    private var names = BucketTable<NameSlot>()
     private var addresses = BucketTable<NamedAddress>()
     private var services: [ServiceName: Contribution] = [:]
     private var hosts: [String: Contribution] = [:]
@@ -56,7 +56,7 @@ package struct ZoneBuilder: Sendable {
         }
         for label in ["svc"] + (settings.podNames == .disabled ? [] : ["pod"]) {
             if let name = settings.clusterDomain.prepending(label) {
-                names.insert(NameEntry(name, rank: .emptyNonTerminal))
+                names.insert(NameSlot(NameEntry(name, rank: .emptyNonTerminal)))
             }
         }
     }
@@ -100,17 +100,17 @@ package struct ZoneBuilder: Sendable {
         let record = ResourceRecord(domain, .ns, ttl: settings.ttl, .name(server))
         let glue = settings.serverAddresses.map { ResourceRecord(server, address: $0, ttl: settings.ttl) }
         insert(domain, .ns, PreparedAnswer(to: domain, answers: [record], additional: glue))
-        names.insert(NameEntry(parent, rank: .emptyNonTerminal))
+        names.insert(NameSlot(NameEntry(parent, rank: .emptyNonTerminal)))
         let sets = [RecordType.a, .aaaa].compactMap { type -> NameEntry.RecordSet? in
             let family = settings.serverAddresses.filter { $0.isIPv4 == (type == .a) }
             guard !family.isEmpty else { return nil }
             return NameEntry.RecordSet(type: type, answer: PreparedAnswer(addresses: family, ttl: settings.ttl))
         }
-        names.insert(NameEntry(server, rank: .service, sets: sets))
+        names.insert(NameSlot(NameEntry(server, rank: .service, sets: sets)))
     }
 
     private mutating func insert(_ name: DomainName, _ type: RecordType, _ answer: PreparedAnswer) {
-        names.insert(NameEntry(name, rank: .service, sets: [NameEntry.RecordSet(type: type, answer: answer)]))
+        names.insert(NameSlot(NameEntry(name, rank: .service, sets: [NameEntry.RecordSet(type: type, answer: answer)])))
     }
 
     /// Type, class, TTL and data of the SOA record.
@@ -140,14 +140,14 @@ package struct ZoneBuilder: Sendable {
     private mutating func replace(_ old: Contribution?, by new: ZoneRecords?) -> Contribution? {
         for anchor in new?.anchors ?? [] { addAncestors(of: anchor) }
         if let old {
-            for entry in old.entries { names.remove(entry.tableHash) { $0 === entry } }
+            for entry in old.entries { names.remove(entry.tableHash) { $0.entry === entry } }
             for address in old.addresses {
                 addresses.remove(NamedAddress.hash(of: address)) { $0.address == address && $0.owner == old.holder }
             }
             for anchor in old.anchors { removeAncestors(of: anchor) }
         }
         guard let new else { return nil }
-        for entry in new.entries { names.insert(entry) }
+        for entry in new.entries { names.insert(NameSlot(entry)) }
         for claim in new.claims { addresses.insert(claim) }
         return Contribution(
             entries: new.entries, addresses: new.claims.map(\.address), holder: new.contributor, anchors: new.anchors)
@@ -170,7 +170,7 @@ package struct ZoneBuilder: Sendable {
             if ancestors[key] == nil {
                 let entry = NameEntry(ancestor, rank: .emptyNonTerminal)
                 ancestors[key] = (0, entry)
-                names.insert(entry)
+                names.insert(NameSlot(entry))
             }
             ancestors[key]?.count += 1
         }
@@ -182,7 +182,7 @@ package struct ZoneBuilder: Sendable {
             guard let (count, entry) = ancestors[key] else { continue }
             if count == 1 {
                 ancestors[key] = nil
-                names.remove(entry.tableHash) { $0 === entry }
+                names.remove(entry.tableHash) { $0.entry === entry }
             } else {
                 ancestors[key]?.count = count - 1
             }

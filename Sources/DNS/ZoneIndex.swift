@@ -15,7 +15,7 @@ package struct ZoneIndex: Sendable {
 
     package var settings: ZoneSettings { rules }
     let rules: ZoneSettings
-    var names = BucketTable<NameEntry>()
+    var names = BucketTable<NameSlot>()
     var addresses = BucketTable<NamedAddress>()
     /// The cluster's, then the mesh's.
     let zones: [Zone]
@@ -39,9 +39,9 @@ package struct ZoneIndex: Sendable {
     @inline(__always)
     func entry(_ wire: [UInt8], hash: UInt64) -> NameEntry? {
         var found: NameEntry?
-        for entry in names.bucket(of: hash) where entry.tableHash == hash && entry.wire == wire {
-            if let other = found, other.rank >= entry.rank { continue }
-            found = entry
+        for slot in names.bucket(of: hash) where slot.tableHash == hash && slot.entry.wire == wire {
+            if let other = found, other.rank >= slot.entry.rank { continue }
+            found = slot.entry
         }
         return found
     }
