@@ -1,39 +1,57 @@
 import Glibc
-import Linux
 package import Wire
 
-/// The process that has a port.
+/// The process that has a port, as far as this one may see it: to look into another user's takes root.
 package struct PortHolder: Equatable, Sendable, CustomStringConvertible {
-    package let process: Int
-    package let name: String
+    /// Its number and name, where they can be seen.
+    package let process: Int?
+    package let name: String?
+    /// Whose it is.
+    package let user: String
 
-    package var description: String { "\(name) (process \(process))" }
+    package var description: String {
+        if let name, let process { "\(name) (process \(process))" } else { "a program of user \(user)" }
+    }
 
-    /// Who is bound to `endpoint`, or to its port at every address; `nil` when nobody is, or this process may not see it.
+    /// Who is bound to `endpoint`, or to its port at every address; `nil` when nobody is.
     ///
-    /// Source: proc(5), `/proc/net/udp` and its like: the second column is address and port, the tenth the socket's inode.
+    /// Source: proc(5), `/proc/net/udp` and its like: the second column is address and port, the eighth the user, the tenth the
+    /// socket's inode.
     package static func find(_ endpoint: Endpoint, isStream: Bool) -> PortHolder? {
         let table = "/proc/net/\(isStream ? "tcp" : "udp")"
-        let inodes = (lines(of: table) + lines(of: table + "6")).compactMap { line -> String? in
-            let fields = line.split(separator: " ")
-            guard fields.count > 9, isMatch(fields[1], endpoint), !isStream || fields[3] == "0A" else { return nil }
-            return String(fields[9])
+        var user: Substring?
+        var sockets: Set<String> = []
+        for line in lines(of: table) + lines(of: table + "6") {
+            let fields = line.split { $0 == " " }
+            guard fields.count > 9, isMatch(fields[1], endpoint), !isStream || fields[3] == "0A" else { continue }
+            sockets.insert("socket:[\(fields[9])]")
+            user = user ?? fields[7]
         }
-        guard !inodes.isEmpty else { return nil }
-        let wanted = Set(inodes.map { "socket:[\($0)]" })
+        guard let user else { return nil }
+        let owner = name(ofUser: user)
         for process in entries(of: "/proc").compactMap({ Int($0) }).sorted() {
             let folder = "/proc/\(process)/fd"
-            guard entries(of: folder).contains(where: { wanted.contains(target(of: "\(folder)/\($0)")) }) else {
+            guard entries(of: folder).contains(where: { sockets.contains(target(of: "\(folder)/\($0)")) }) else {
                 continue
             }
-            return PortHolder(process: process, name: lines(of: "/proc/\(process)/comm").first ?? "a program")
+            let name = lines(of: "/proc/\(process)/comm").first ?? "a program"
+            return PortHolder(process: process, name: name, user: owner)
         }
-        return nil
+        return PortHolder(process: nil, name: nil, user: owner)
+    }
+
+    /// As /etc/passwd calls a user; the number where it does not.
+    private static func name(ofUser number: Substring) -> String {
+        for line in lines(of: "/etc/passwd") {
+            let fields = line.split(omittingEmptySubsequences: false) { $0 == ":" }
+            if fields.count > 2, fields[2] == number { return String(fields[0]) }
+        }
+        return String(number)
     }
 
     /// `0100007F:0035`: each 32 bits of the address in the machine's order, the port as it is read.
     private static func isMatch(_ field: Substring, _ endpoint: Endpoint) -> Bool {
-        let parts = field.split(separator: ":")
+        let parts = field.split { $0 == ":" }
         guard parts.count == 2, UInt16(parts[1], radix: 16) == endpoint.port else { return false }
         let digits = Array(parts[0])
         let words = stride(from: 0, to: digits.count, by: 8).compactMap { start in
@@ -53,7 +71,7 @@ package struct PortHolder: Equatable, Sendable, CustomStringConvertible {
         guard let file = try? FileDescriptor.open(path, flags: O_RDONLY) else { return [] }  // As said above.
         var bytes: [UInt8] = []
         while case .bytes = try? file.read(into: &bytes, limit: 1 << 16), bytes.count < 16 << 20 {}  // As said above.
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { String($0) }
+        return String(decoding: bytes, as: UTF8.self).split { $0 == "\n" }.map { String($0) }
     }
 
     private static func entries(of path: String) -> [String] {
