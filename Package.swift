@@ -27,6 +27,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: settings)
 }
 
+/// A program that gives bytes to what reads them; see scripts/fuzz.
+func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "fuzz-\(name.lowercased())", dependencies: dependencies + ["Fuzzing"], path: "Tests/Fuzz/\(name)",
+        swiftSettings: settings)
+}
+
 // MARK: C libraries, one module each
 
 let libraries: [Target] = [
@@ -162,11 +169,13 @@ let testTargets: [Target] = [
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("DNS", ["DNS", "SansIO", "Services", "Wire"]),
     tests("NameService", ["DNS", "Linux", "NameService", "SansIO", "Services", "Wire"]),
-    tests("NameServiceHost", ["DNS", "Lab", "fuzz-dns", "NameService", "SansIO", "Services", "Wire"]),
+    tests("NameServiceHost", ["DNS", "Lab", "NameService", "SansIO", "Services", "Wire"]),
     .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
-    .executableTarget(
-        name: "fuzz-dns", dependencies: ["CFuzzer", "DNS", "SansIO", "Services", "Wire"], path: "Tests/Fuzz/DNS",
-        swiftSettings: settings),
+    .target(name: "Fuzzing", dependencies: ["CFuzzer"], path: "Tests/Fuzz/Fuzzing", swiftSettings: settings),
+    fuzzer("DNS", ["DNS", "SansIO", "Services", "Wire"]),
+    fuzzer("Netlink", ["CNetfilter", "Netfilter", "Netlink"]),
+    fuzzer("YAML", ["Services", "YAML"]),
+    tests("Fuzz", ["Lab", "fuzz-dns", "fuzz-netlink", "fuzz-yaml"]),
     tests("YAML", ["YAML", "SansIO"]),
     tests("Identity", ["Identity", "Crypto", "Wire", "SansIO"]),
     tests("Configuration", ["Configuration", "YAML", "Wire", "SansIO"]),

@@ -1,13 +1,16 @@
-// Gives bytes to everything of `DNS` that reads bytes from outside. Built by scripts/fuzz a fuzzer guides it; built otherwise it
-// goes once through the files named as arguments.
+// Gives bytes to everything of `DNS` that reads bytes from outside.
 
 import DNS
+import Fuzzing
 import SansIO
 import Services
 import Wire
 
 /// The parsers and a resolver with zones and an upstream, as they stand behind a server's sockets.
-enum Target {
+@main
+enum FuzzDNS {
+    static func main() { Fuzzing.main(run) }
+
     private static let index: ZoneIndex = {
         var builder = ZoneBuilder()
         var service = Service(name: ServiceName(namespace: "default", name: "web"), kind: .headless)
@@ -54,39 +57,3 @@ enum Target {
         }
     }
 }
-
-#if FUZZING
-import CFuzzer
-import Glibc
-
-@main
-struct Guided {
-    static func main() {
-        var count = CommandLine.argc
-        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
-        let status = unsafe LLVMFuzzerRunDriver(&count, &arguments) { start, count in
-            Target.run(unsafe Array(UnsafeBufferPointer(start: start, count: count)))
-            return 0
-        }
-        exit(status)
-    }
-}
-#else
-import Glibc
-
-@main
-struct Replay {
-    static func main() {
-        var count = 0
-        for path in CommandLine.arguments.dropFirst() {
-            guard let file = unsafe fopen(path, "r") else { preconditionFailure("cannot read \(path)") }
-            defer { unsafe fclose(file) }
-            var bytes = [UInt8](repeating: 0, count: 1 << 16)
-            let read = unsafe fread(&bytes, 1, bytes.count, file)
-            Target.run(Array(bytes.prefix(read)))
-            count += 1
-        }
-        print("\(count) inputs")
-    }
-}
-#endif
