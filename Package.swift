@@ -97,6 +97,7 @@ let shell: [Target] = [
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),
+    source("HostNames", ["Linux", "Wire"]),
     source("NameService", ["DNS", "Linux", "SansIO", "Wire"]),
     source("Streams", ["Crypto", "Linux", "SansIO", "TLS", "Wire"]),
 ]
@@ -169,6 +170,7 @@ let testTargets: [Target] = [
     tests("Netlink", ["CNetfilter", "Netlink", "SansIO", "Wire"]),
     tests("DNS", ["DNS", "SansIO", "Services", "Wire"]),
     tests("NameService", ["DNS", "Linux", "NameService", "SansIO", "Services", "Wire"]),
+    tests("HostNames", ["HostNames", "Lab", "Wire"]),
     tests("NameServiceHost", ["DNS", "Lab", "NameService", "SansIO", "Services", "Wire"]),
     .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     .target(name: "Fuzzing", dependencies: ["CFuzzer"], path: "Tests/Fuzz/Fuzzing", swiftSettings: settings),
