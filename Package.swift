@@ -91,7 +91,7 @@ let shell: [Target] = [
     source(
         "Agent",
         [
-            "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "Identity", "Linux", "Mesh", "NameService",
+            "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "Linux", "Mesh", "NameService",
             "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Services", "Store",
             "Streams", "Traversal", "Wire",
         ]),

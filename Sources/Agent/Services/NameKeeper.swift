@@ -1,5 +1,6 @@
 import Configuration
 import DNS
+import HostNames
 import Identity
 import Linux
 import NameService
@@ -17,6 +18,7 @@ final class NameKeeper {
     private(set) var problem: String?
     private var forwarding: ForwardingSettings
     private var settings: Configuration.DNS
+    private var hostUpstreams: [Endpoint]
     private var serial: UInt32
     private var publishAt: Instant?
     private var upstreamsAt: Instant?
@@ -37,12 +39,15 @@ final class NameKeeper {
         zone.reversePrefixes = zone.meshPrefixes
         zone.serverAddresses = settings.listen
         builder = ZoneBuilder(zone)
-        forwarding = Self.forwarding(settings)
+        let host = HostResolver()
+        hostUpstreams = host.upstreams(except: settings.listen)
+        forwarding = Self.forwarding(settings, host: hostUpstreams)
         serial = UInt32(truncatingIfNeeded: SystemClock.wallTime.seconds)
         guard settings.enabled else { return }
         var server = NameServerSettings()
         server.endpoints = settings.listen.map { Endpoint($0, port: Configuration.DNS.defaultPort) }
         server.resolver.forwarding = forwarding
+        server.resolver.searchDomains = host.searchDomains.compactMap { DomainName($0) }
         upstreamsAt = SystemClock.now + Self.upstreamInterval
         do throws(SystemError) {
             self.server = try NameServer(server)
@@ -53,14 +58,14 @@ final class NameKeeper {
     }
 
     /// Whom to ask for names that are not ours.
-    private static func forwarding(_ settings: Configuration.DNS) -> ForwardingSettings {
+    private static func forwarding(_ settings: Configuration.DNS, host: [Endpoint]) -> ForwardingSettings {
         func endpoints(_ servers: [Configuration.AdvertisedEndpoint]) -> [Endpoint] {
             servers.map { $0.endpoint(defaultPort: Configuration.DNS.defaultPort) }
         }
         var routes = settings.routes.compactMap { route in
             DomainName(route.domain.description).map { ForwardingSettings.Route($0, servers: endpoints(route.servers)) }
         }
-        let upstreams = endpoints(settings.upstreams)
+        let upstreams = settings.upstreams.isEmpty ? host : endpoints(settings.upstreams)
         if !upstreams.isEmpty { routes.append(.init(.root, servers: upstreams)) }
         return ForwardingSettings(routes: routes)
     }
@@ -72,7 +77,10 @@ final class NameKeeper {
     }
 
     private func refreshUpstreams() {
-        let current = Self.forwarding(settings)
+        // While the host's file is written anew, or a network is changed, there may be none.
+        let found = HostResolver().upstreams(except: settings.listen)
+        if !found.isEmpty { hostUpstreams = found }
+        let current = Self.forwarding(settings, host: hostUpstreams)
         guard current != forwarding else { return }
         forwarding = current
         server?.setForwarding(current)
