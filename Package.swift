@@ -91,9 +91,9 @@ let shell: [Target] = [
     source(
         "Agent",
         [
-            "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "Linux", "Mesh", "NameService",
-            "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay", "SansIO", "STUN", "Services", "Store",
-            "Streams", "Traversal", "Wire",
+            "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "JSON", "Linux",
+            "Mesh", "NameService", "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay", "SansIO",
+            "STUN", "Services", "Store", "Streams", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),
@@ -162,7 +162,12 @@ let testTargets: [Target] = [
     tests("Console", ["Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
     tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Services", "Wire"]),
-    tests("Agent", ["Agent", "Configuration", "Mesh", "Netfilter", "Netlink", "PortMapping", "Wire"]),
+    tests(
+        "Agent",
+        [
+            "Agent", "Configuration", "Linux", "Mesh", "Netfilter", "Netlink", "PortMapping", "SansIO", "Services",
+            "Wire",
+        ]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),
     tests("Netfilter", ["CNetfilter", "Netfilter", "Netlink", "SansIO", "Services", "Wire"]),

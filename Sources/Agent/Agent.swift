@@ -186,6 +186,10 @@ package actor Agent {
             meshWatches.append(try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() })
             meshWatches.append(try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() })
             meshWatches.append(try watch(number: mesh.portMapping.fileDescriptor) { $0.portMappingReady() })
+            meshWatches.append(
+                try watch(number: mesh.services.healthChecks.fileDescriptor) {
+                    $0.services.healthChecks.ready(at: SystemClock.now)
+                })
         } catch {
             endMesh(removing: true)
             state.undoHostChanges()

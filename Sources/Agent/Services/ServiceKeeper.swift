@@ -25,6 +25,9 @@ final class ServiceKeeper {
     private let state: StateKeeper
     private let log: Log
     private var table = ServiceTable()
+    let healthChecks: HealthCheckPorts
+    /// Services that load balancers ask for, and at which port.
+    private var healthCheckPorts: [ServiceName: UInt16] = [:]
     /// What the kernel was not told yet.
     private var pending = PlanChange()
     private var isTableBehind = true
@@ -54,6 +57,7 @@ final class ServiceKeeper {
         self.state = state
         self.log = log
         self.names = names
+        do { healthChecks = try HealthCheckPorts() } catch { throw .system(error) }
         catalog = try state.catalog(ownNode: node, serviceRanges: plan.serviceRanges)
         var view = LocalView(node: node)
         view.meshPrefixes = [plan.ipv4Range, plan.ipv6Range]
@@ -61,6 +65,7 @@ final class ServiceKeeper {
         view.zone = catalog.node(named: node)?.zone
         planner = ServicePlanner(view: view)
         _ = planner.update(catalog.serviceNames, from: catalog)
+        noteHealthChecks(of: catalog.serviceNames)
         names.update(services: catalog.serviceNames, nodes: catalog.nodeNames, from: catalog, view.translation)
         if catalog.rejectedRowCount > 0 {
             log.error("services on disk were damaged and left out", ["rows": "\(catalog.rejectedRowCount)"])
@@ -84,6 +89,7 @@ final class ServiceKeeper {
         guard !services.isEmpty || !nodes.isEmpty else { return }
         if announceAt == nil { announceAt = now + Self.announceDelay }
         pending.add(planner.update(services.sorted(), from: catalog))
+        noteHealthChecks(of: services)
         names.update(
             services: services.sorted(), nodes: nodes.sorted(), from: catalog, planner.view.translation)
         if nodes.contains(catalog.ownNode), planner.view.zone != catalog.node(named: catalog.ownNode)?.zone {
@@ -170,6 +176,7 @@ final class ServiceKeeper {
     }
 
     private func settle(at now: Instant, by rules: inout RuleSocket) {
+        answerHealthChecks()
         guard isTableBehind || !pending.isEmpty else { return }
         let change = pending
         pending = PlanChange()
@@ -188,6 +195,19 @@ final class ServiceKeeper {
             problems["services"] = "services cannot be brought into the kernel: \(error)"
             (isTableBehind, retryAt) = (true, now + Self.retryInterval)
         }
+    }
+
+    private func noteHealthChecks(of services: some Sequence<ServiceName>) {
+        for name in services { healthCheckPorts[name] = catalog.service(name)?.healthCheckNodePort }
+    }
+
+    private func answerHealthChecks() {
+        var answers: [UInt16: HealthCheckPorts.Answer] = [:]
+        for (name, port) in healthCheckPorts.sorted(by: { $1.key < $0.key }) {
+            answers[port] = .init(service: name, readyCount: planner.localReadyCount(of: name, in: catalog))
+        }
+        healthChecks.set(answers)
+        problems["health checks"] = healthChecks.problems.min { $0.key < $1.key }?.value
     }
 
     /// Whether a service balances by the connections that are open.
@@ -244,6 +264,7 @@ final class ServiceKeeper {
     func stop() {
         _ = state.save(&catalog)
         names.stop()
+        healthChecks.stop()
     }
 }
 
