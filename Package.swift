@@ -91,9 +91,9 @@ let shell: [Target] = [
     source(
         "Agent",
         [
-            "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "JSON", "Linux",
-            "Mesh", "NameService", "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay", "SansIO",
-            "STUN", "Services", "Store", "Streams", "Traversal", "Wire",
+            "Arguments", "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "JSON",
+            "Linux", "Mesh", "NameService", "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay",
+            "STUN", "SansIO", "Services", "Store", "Streams", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),
@@ -159,14 +159,14 @@ let testTargets: [Target] = [
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),
     tests("Arguments", ["Arguments", "SansIO"]),
     tests("QR", ["QR"]),
-    tests("Console", ["Console", "ControlAPI", "Wire"]),
+    tests("Console", ["Arguments", "Console", "ControlAPI", "Wire"]),
     tests("Meshctl", ["meshctl", "Arguments", "Console", "ControlAPI", "JSON", "Linux", "Wire"]),
     tests("Store", ["Store", "Crypto", "Identity", "SansIO", "Services", "Wire"]),
     tests(
         "Agent",
         [
-            "Agent", "Configuration", "Linux", "Mesh", "Netfilter", "Netlink", "PortMapping", "SansIO", "Services",
-            "Wire",
+            "Agent", "Configuration", "ControlAPI", "Linux", "Mesh", "Netfilter", "Netlink", "PortMapping", "SansIO",
+            "Services", "Wire",
         ]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),

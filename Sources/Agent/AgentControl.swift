@@ -42,6 +42,8 @@ extension Agent {
         case .wireguardAdd(let name, let endpoint): return addClient(name, endpoint: endpoint)
         case .wireguardList: return clientList()
         case .wireguardRemove(let name): return removeClient(name)
+        case .services, .endpoints, .serviceAdd, .serviceRemove, .serviceList, .serviceShow, .nameLookup, .nameCache:
+            return answer(aboutServices: request, on: connection)
         case .reload:
             do {
                 return .reloaded(try applyNewConfiguration())

@@ -83,11 +83,13 @@ extension Agent {
 
     // MARK: why
 
-    /// Why packets from a node, this one if `from` is `nil`, to another take the way they take.
+    /// Why packets from a node, this one if `from` is `nil`, to another take the way they take; or what becomes of a client of
+    /// this node that wants a service. An address is a service's, an endpoint's or a container's before it is a node's; a name
+    /// is a node's before it is a service's.
     func beginWhy(from: String?, to: String, on connection: ControlServer.ConnectionID) -> Reply? {
         guard let mesh else { return .failure(Self.isDown) }
         let own = mesh.node.identity.name.description
-        guard let from, from != own else { return explain(to, on: mesh) }
+        guard let from, from != own else { return beginExplaining(to, on: mesh, connection) }
         let asked: Int
         switch nodeToAsk(from, on: mesh) {
         case .success(let number): asked = number
@@ -112,6 +114,22 @@ extension Agent {
         inquiries[token] = InquirySession(connection: connection, from: name, to: to, timer: timer)
         loop.set(timer, to: SystemClock.now + Self.inquiryTimeout)
         return nil
+    }
+
+    private func beginExplaining(
+        _ text: String, on mesh: MeshService, _ connection: ControlServer.ConnectionID
+    ) -> Reply? {
+        var address: IPAddress?
+        if case .address(let meant)? = ServiceTarget(text)?.subject { address = meant }
+        let isNode = mesh.node.nodeID(named: text) != nil || mesh.node.peer(named: text) != nil
+        if address != nil || !isNode {
+            switch beginExplainingService(text, on: mesh, connection) {
+            case .now(let reply): return reply
+            case .later: return nil
+            case .nothing: break
+            }
+        }
+        return explain(address?.description ?? text, on: mesh)
     }
 
     private func explain(_ target: String, on mesh: MeshService) -> Reply {
@@ -173,7 +191,7 @@ extension Agent {
         Failure(.failed, "\(target) is this node itself", nextStep: "name another one of 'meshctl peers'")
     }
 
-    private static func unknown(_ target: String) -> Failure {
+    static func unknown(_ target: String) -> Failure {
         let problem =
             IPAddress(target) == nil ? "no node is called \(target)" : "no node of the mesh has the address \(target)"
         return Failure(.failed, problem, nextStep: "see meshctl peers")
@@ -181,7 +199,7 @@ extension Agent {
 }
 
 extension ControlAPI.Explanation {
-    fileprivate init(_ explanation: Mesh.Explanation, from: String, to: String) {
+    init(_ explanation: Mesh.Explanation, from: String, to: String) {
         let steps = explanation.steps.map { step in
             let outcome: Outcome =
                 switch step.outcome {

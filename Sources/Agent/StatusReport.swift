@@ -32,6 +32,7 @@ extension MeshService {
             containers.mappings.map { .init(local: $0.containers, mesh: $0.mesh, network: $0.bridge) }
             + containers.identities.map { .init(local: $0, mesh: $0, network: "own prefix") }
         status.portMappings = portMapping.statuses.map { Status.PortMapping($0, at: now) }
+        status.services = services.status
         status.warnings = warnings(peers, storeProblem: storeProblem)
         status.counters = counters
         status.drops = drops

@@ -1,7 +1,7 @@
 /// Finds what somebody meant to type.
-enum NearMiss {
+package enum NearMiss {
     /// The candidate nearest to `word`, if it is near enough: one slip for each three letters, or a beginning of two or more.
-    static func suggestion(for word: some StringProtocol, among candidates: [String]) -> String? {
+    package static func suggestion(for word: some StringProtocol, among candidates: [String]) -> String? {
         let typed = Array(word.lowercased())
         let ranked = candidates.map { ($0, distance(typed, Array($0))) }
         let best = ranked.min { $0.1 < $1.1 }

@@ -14,6 +14,13 @@ package enum Reply: Equatable, Sendable {
     case invitation(Invitation)
     case wireguardClient(WireGuardClient)
     case wireguardClients([AdmittedClient])
+    case services(ServiceList)
+    case endpoints(EndpointList)
+    case service(ServiceDetail)
+    case serviceAdded(ServiceAddition)
+    case serviceRemoved(ServiceRemoval)
+    case nameAnswer(NameAnswer)
+    case nameCache(NameCache)
     case reloaded(ReloadResult)
     case version(DaemonVersion)
     /// The request was carried out and there is nothing to tell.
@@ -40,6 +47,13 @@ package enum Reply: Equatable, Sendable {
         case .invitation(let invitation): invitation.json
         case .wireguardClient(let client): client.json
         case .wireguardClients(let clients): JSONValue(list: clients)
+        case .services(let services): services.json
+        case .endpoints(let endpoints): endpoints.json
+        case .service(let detail): detail.json
+        case .serviceAdded(let addition): addition.json
+        case .serviceRemoved(let removal): removal.json
+        case .nameAnswer(let answer): answer.json
+        case .nameCache(let cache): cache.json
         case .reloaded(let result): result.json
         case .version(let version): version.json
         case .done: [:]
@@ -61,6 +75,13 @@ package enum Reply: Equatable, Sendable {
         case .invitation: "invitation"
         case .wireguardClient: "wireguardClient"
         case .wireguardClients: "wireguardClients"
+        case .services: "services"
+        case .endpoints: "endpoints"
+        case .service: "service"
+        case .serviceAdded: "serviceAdded"
+        case .serviceRemoved: "serviceRemoved"
+        case .nameAnswer: "nameAnswer"
+        case .nameCache: "nameCache"
         case .reloaded: "reloaded"
         case .version: "version"
         case .done: "done"
@@ -86,6 +107,13 @@ extension Reply: JSONRepresentable {
         case "invitation": self = .invitation(try Invitation(json: value))
         case "wireguardClient": self = .wireguardClient(try WireGuardClient(json: value))
         case "wireguardClients": self = .wireguardClients(try json.list("value"))
+        case "services": self = .services(try ServiceList(json: value))
+        case "endpoints": self = .endpoints(try EndpointList(json: value))
+        case "service": self = .service(try ServiceDetail(json: value))
+        case "serviceAdded": self = .serviceAdded(try ServiceAddition(json: value))
+        case "serviceRemoved": self = .serviceRemoved(try ServiceRemoval(json: value))
+        case "nameAnswer": self = .nameAnswer(try NameAnswer(json: value))
+        case "nameCache": self = .nameCache(try NameCache(json: value))
         case "reloaded": self = .reloaded(try ReloadResult(json: value))
         case "version": self = .version(try DaemonVersion(json: value))
         case "done": self = .done

@@ -14,7 +14,8 @@ package enum Request: Equatable, Sendable {
     case ping(target: String, count: Int)
     /// The hops on the way to a node, each measured; answers `.trace`.
     case trace(target: String)
-    /// Why the way from this node, or from another one, to a node is as it is; answers `.explanation`.
+    /// Why the way from this node, or from another one, to a node is as it is, or what becomes of a client of this node
+    /// that wants a service, by its name or by an address (and `:port`); answers `.explanation`.
     case why(from: String?, to: String)
     /// Changes what this node does as a relay until it restarts or is told otherwise; answers `.relayStatus`.
     case relay(RelayAction)
@@ -25,6 +26,22 @@ package enum Request: Equatable, Sendable {
     case wireguardAdd(name: String, endpoint: String?)
     case wireguardList
     case wireguardRemove(name: String)
+    /// Services of one namespace or of all; answers `.services`.
+    case services(namespace: String?)
+    /// Endpoints of one service or of all, and what a client on this node gets of them; answers `.endpoints`.
+    case endpoints(service: String?)
+    /// Keeps a service of this node's own, or replaces one that an earlier command added; answers `.serviceAdded`.
+    case serviceAdd(ServiceDefinition)
+    /// Takes away what `serviceAdd` added; answers `.serviceRemoved`.
+    case serviceRemove(name: String)
+    /// What commands of this node have added; answers `.services`.
+    case serviceList
+    /// Answers `.service`. A service is named as `web`, `web.shop` or by its DNS name.
+    case serviceShow(name: String)
+    /// Answers `.nameAnswer`.
+    case nameLookup(NameQuestion)
+    /// What the name server remembers, thrown away on `clear`; answers `.nameCache`.
+    case nameCache(clear: Bool)
     case reload
     case version
 
@@ -105,6 +122,14 @@ extension Request: JSONRepresentable {
                 name: try json.member("name").string(), endpoint: try json.optionalString("endpoint"))
         case "wireguardList": self = .wireguardList
         case "wireguardRemove": self = .wireguardRemove(name: try json.member("name").string())
+        case "services": self = .services(namespace: try json.optionalString("namespace"))
+        case "endpoints": self = .endpoints(service: try json.optionalString("service"))
+        case "serviceAdd": self = .serviceAdd(try ServiceDefinition(json: json.member("service")))
+        case "serviceRemove": self = .serviceRemove(name: try json.member("name").string())
+        case "serviceList": self = .serviceList
+        case "serviceShow": self = .serviceShow(name: try json.member("name").string())
+        case "nameLookup": self = .nameLookup(try NameQuestion(json: json.member("question")))
+        case "nameCache": self = .nameCache(clear: try json.member("clear").boolean())
         case "reload": self = .reload
         case "version": self = .version
         case let other: throw kind.invalid("a known request", found: other)
@@ -128,6 +153,14 @@ extension Request: JSONRepresentable {
             message("wireguardAdd", ["name": .string(name), "endpoint": endpoint.json])
         case .wireguardList: message("wireguardList")
         case .wireguardRemove(let name): message("wireguardRemove", ["name": .string(name)])
+        case .services(let namespace): message("services", ["namespace": namespace.json])
+        case .endpoints(let service): message("endpoints", ["service": service.json])
+        case .serviceAdd(let definition): message("serviceAdd", ["service": definition.json])
+        case .serviceRemove(let name): message("serviceRemove", ["name": .string(name)])
+        case .serviceList: message("serviceList")
+        case .serviceShow(let name): message("serviceShow", ["name": .string(name)])
+        case .nameLookup(let question): message("nameLookup", ["question": question.json])
+        case .nameCache(let clear): message("nameCache", ["clear": .boolean(clear)])
         case .reload: message("reload")
         case .version: message("version")
         }

@@ -81,6 +81,8 @@ package struct Status: JSONRepresentable {
     package var connectedPeerCount = 0
     package var mappings: [ContainerMapping] = []
     package var portMappings: [PortMapping] = []
+    /// `nil` while there is no mesh, and from a daemon that knows of none.
+    package var services: ServiceStatus?
     package var warnings: [Notice] = []
     /// Packets and bytes each way, handshakes: what normal work counts.
     package var counters: [Counter] = []
@@ -111,6 +113,9 @@ extension Status {
         connectedPeerCount = try json.member("connectedPeerCount").integer()
         mappings = try json.list("mappings")
         portMappings = try json.list("portMappings")
+        services = try json.optionalMember("services").map { cursor throws(JSONError) in
+            try ServiceStatus(json: cursor)
+        }
         warnings = try json.list("warnings")
         counters = try Counter.list(json.member("counters"))
         drops = try Counter.list(json.member("drops"))
@@ -125,7 +130,7 @@ extension Status {
             "listening": JSONValue(texts: listening), "certificateExpiry": certificateExpiry.json,
             "peerCount": .integer(Int64(peerCount)), "connectedPeerCount": .integer(Int64(connectedPeerCount)),
             "mappings": JSONValue(list: mappings), "portMappings": JSONValue(list: portMappings),
-            "warnings": JSONValue(list: warnings),
+            "services": services?.json, "warnings": JSONValue(list: warnings),
             "counters": Counter.json(counters), "drops": Counter.json(drops),
         ]
     }

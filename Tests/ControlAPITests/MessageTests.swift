@@ -47,6 +47,25 @@ import Testing
         #expect(try Reply(parsing: Array(line.utf8)) == .done)
     }
 
+    @Test func `a status without services is one of an older daemon`() throws {
+        var status = Samples.fullStatus
+        status.services = nil
+        let line = String(decoding: status.line, as: UTF8.self)
+        #expect(!line.contains("services"))
+        #expect(try Status(parsing: status.line) == status)
+        status.services = ServiceStatus()
+        #expect(try Status(parsing: status.line).services?.names == nil)
+    }
+
+    @Test func `who defines a service is said in words`() {
+        #expect(ServiceSamples.service.sources.map(\.words) == ["manifest shop.yaml on edge-1", "Kubernetes"])
+        #expect(ServiceInfo.Source(kind: "commands", node: "edge-2").words == "a command on edge-2")
+        #expect(
+            ServiceInfo.Source(kind: "containers", node: "edge-2", part: "docker").words
+                == "containers' labels on edge-2")
+        #expect(ServiceInfo.Source(kind: "later").words == "the mesh")
+    }
+
     @Test(arguments: [
         (#"{"request":"status"}"#, "version is missing"),
         (#"{"version":2,"request":"status"}"#, #"version must be 1, not "2""#),
@@ -55,6 +74,10 @@ import Testing
         (
             #"{"version":1,"request":"up","advertise":["10.0.0.1/8"]}"#,
             #"advertise[0] must be an address prefix, not "10.0.0.1/8""#
+        ),
+        (
+            #"{"version":1,"request":"serviceAdd","service":{"namespace":"a","name":"b","ports":[{"transport":"TCP","port":70000}]}}"#,
+            #"service.ports[0].port must be an integer from 0 to 65535, not "70000""#
         ),
         ("[]", "the document must be an object, not an array"),
     ])

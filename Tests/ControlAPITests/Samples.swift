@@ -30,6 +30,11 @@ enum Samples {
             Request.Invite(uses: 20, lifetimeSeconds: 3600, namePattern: "edge-*", mayRelay: false, prefixPool: prefix)),
         .wireguardAdd(name: "phone", endpoint: nil), .wireguardAdd(name: "phone", endpoint: "vpn.example.org:20007"),
         .wireguardList, .wireguardRemove(name: "phone"), .reload, .version,
+        .services(namespace: nil), .services(namespace: "shop"), .endpoints(service: nil),
+        .endpoints(service: "web.shop"), .serviceAdd(ServiceDefinition(name: "web")),
+        .serviceAdd(ServiceSamples.definition), .serviceRemove(name: "web.shop"), .serviceList,
+        .serviceShow(name: "web.shop"), .nameLookup(ServiceSamples.question), .nameLookup(NameQuestion("web")),
+        .nameCache(clear: true), .nameCache(clear: false),
     ]
 
     static let fullStatus: Status = {
@@ -58,6 +63,7 @@ enum Samples {
         var refused = Status.PortMapping(local: endpoint("[2001:db8::10]:20007"), gateway: address("fe80::1"))
         refused.problem = "PCP: the gateway does not allow it"
         status.portMappings = [mapped, refused]
+        status.services = ServiceSamples.status
         status.warnings = [Notice("the clock is 90 s ahead", nextStep: "start an NTP client")]
         status.counters = [Status.Counter("packetsSent", 12), Status.Counter("packetsReceived", 9_000_000_000)]
         status.drops = [Status.Counter("source not certified", 3)]
@@ -171,6 +177,18 @@ enum Samples {
                 name: "router", publicKey: "cg==", addresses: [], endpoint: endpoint("192.0.2.9:1"),
                 sinceHandshake: .seconds(3), receivedBytes: 1, sentBytes: 2),
         ]),
+        .services(ServiceList()),
+        .services(ServiceList([ServiceSamples.service, ServiceSamples.bareService], total: 7)),
+        .endpoints(EndpointList()), .endpoints(EndpointList([ServiceSamples.endpoint], total: 12)),
+        .service(ServiceDetail(ServiceSamples.service, EndpointList([ServiceSamples.endpoint], total: 12))),
+        .serviceAdded(
+            ServiceAddition(ServiceSamples.service, isReplaced: true, notices: [Notice("told", nextStep: "do")])),
+        .serviceAdded(ServiceAddition(ServiceSamples.bareService, isReplaced: false)),
+        .serviceRemoved(ServiceRemoval(namespace: "shop", name: "web", remaining: [ServiceSamples.source])),
+        .serviceRemoved(ServiceRemoval(namespace: "shop", name: "web")),
+        .nameAnswer(ServiceSamples.answer),
+        .nameAnswer(NameAnswer(NameQuestion("web"), code: "SERVFAIL", origin: "upstream", duration: .zero)),
+        .nameCache(NameCache()), .nameCache(ServiceSamples.cache),
         .reloaded(ReloadResult(applied: ["logLevel"], needRestart: ["interface"])), .reloaded(ReloadResult()),
         .version(DaemonVersion(version: "0.1.0", processID: 4711)), .done,
         .failure(Failure(.usage, "no node is called edge-9", nextStep: "see 'meshctl peers'")),

@@ -95,6 +95,9 @@ final class ServiceKeeper {
         if nodes.contains(catalog.ownNode), planner.view.zone != catalog.node(named: catalog.ownNode)?.zone {
             adopt(planner.view, at: now)
         }
+        let isOwnNodeOther = nodes.contains(catalog.ownNode)
+        let following = isOwnNodeOther ? CommandSource(catalog: catalog, view: planner.view).followContainers() : nil
+        if let following { return apply([following], at: now, by: &rules) }
         settle(at: now, by: &rules)
     }
 
