@@ -5,20 +5,22 @@ extension Programs {
             discussion: [
                 "KubeMesh is an encrypted network for containers on many hosts, with no server in the middle. On the "
                     + "first host, 'meshctl up' creates a mesh and prints a token; on every other host, "
-                    + "'meshctl up TOKEN' joins it. Then containers reach each other by address, through NATs too."
+                    + "'meshctl up TOKEN' joins it. Then containers reach each other by address and by service, through "
+                    + "NATs too."
             ],
             options: [
                 Option("json", "print JSON instead of text; errors too, on standard error"),
                 Option("socket", "talk to the agent that listens here", takes: "PATH", as: .file),
             ],
             commands: [
-                up, down, status, peers, ping, netcheck, trace, why, relay, invite, wireguard, config, reload,
-                versions, completion, man,
+                up, down, status, peers, ping, netcheck, trace, why, services, endpoints, service, dns, relay, invite,
+                wireguard, config, reload, versions, completion, man,
             ],
             examples: [
                 Command.Example("meshctl up", "create a mesh on the first host"),
                 Command.Example("meshctl up TOKEN", "join it on another host"),
                 Command.Example("meshctl peers", "see who is there and which way packets go"),
+                Command.Example("meshctl services", "see what is served, and where"),
             ]),
         section: 1,
         environment: [
@@ -103,19 +105,28 @@ extension Programs {
         arguments: [Argument("NODE", "a node's name, or an address inside its prefixes")])
 
     private static let why = Command(
-        "why", "say why the way to a node is as it is, or where it fails",
+        "why", "say why the way to a node or a service is as it is, or where it fails",
         discussion: [
-            "Goes through every step from the node's certificate to the path in use, with what is known of each: which "
+            "For a node, goes through every step from its certificate to the path in use, with what is known of each: which "
                 + "addresses were tried, what the NATs on both sides do, which relays were measured. With two names the "
-                + "first node is asked, over the mesh, how it reaches the second."
+                + "first node is asked, over the mesh, how it reaches the second.",
+            "For a service, or an address of one, goes from its name over its address, its port and its endpoints to the "
+                + "paths to their nodes: what a client on this host would get, and why not the rest. A name that both a "
+                + "node and a service have is the node's: write web.default for the service. An address may be a service's, "
+                + "an endpoint's, a container's, or a node's with a node port.",
         ],
         arguments: [
-            Argument("NODE", "the node that is to be reached; with TARGET, the node that wants to reach it"),
+            Argument(
+                "NODE",
+                "the node, service or address (with :PORT or not) that is to be reached; with TARGET, the node "
+                    + "that wants to reach it"),
             Argument("TARGET", "the node that is to be reached", isOptional: true),
         ],
         examples: [
             Command.Example("meshctl why edge-7", "why packets of this host to edge-7 are relayed"),
             Command.Example("meshctl why edge-3 edge-7", "the same, as edge-3 sees it"),
+            Command.Example("meshctl why web.shop:80", "what a client of the service web in the namespace shop gets"),
+            Command.Example("meshctl why 10.96.0.10:53/udp", "what becomes of packets to an address"),
         ])
 
     private static let relay = Command(

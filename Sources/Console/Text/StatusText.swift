@@ -10,6 +10,9 @@ struct StatusText {
         var lines = [headline(status)]
         lines += notices(status.state.reasons, mark: "!")
         lines += notices(status.warnings, mark: "warning:")
+        if let services = status.services {
+            lines += notices(ServiceStatusText().notices(services), mark: "warning:")
+        }
         let facts = facts(status)
         let width = facts.map(\.0.count).max() ?? 0
         if !facts.isEmpty { lines.append("") }
@@ -58,6 +61,7 @@ struct StatusText {
         add("interface", status.interface.map { [$0 + (status.mtuBytes.map { ", MTU \($0)" } ?? "")] } ?? [])
         add("listening", status.listening.map { "UDP \($0)" })
         add("port mapping", status.portMappings.map(portMapping))
+        if let services = status.services { facts += ServiceStatusText().facts(services) }
         add("certificate", status.certificateExpiry.map { ["until " + Units.moment($0, now: now)] } ?? [])
         add("running for", status.state == .down ? [] : [Units.age(status.uptime)])
         return facts
