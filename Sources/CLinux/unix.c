@@ -24,14 +24,22 @@ static int failed(int descriptor) {
     return -error;
 }
 
-int linux_unix_connect(const char *path) {
+static int connect_to(const char *path, int flags) {
     struct sockaddr_un address;
     int result = fill(&address, path);
     if (result < 0) return result;
-    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (descriptor < 0) return -errno;
     if (connect(descriptor, (struct sockaddr *)&address, sizeof address) < 0) return failed(descriptor);
     return descriptor;
+}
+
+int linux_unix_connect(const char *path) {
+    return connect_to(path, 0);
+}
+
+int linux_unix_connect_now(const char *path) {
+    return connect_to(path, SOCK_NONBLOCK);
 }
 
 int linux_unix_listen(const char *path, unsigned mode) {

@@ -55,6 +55,12 @@ package final class UnixSocketConnection: Sendable {
         return try UnixSocketConnection(owning: number)
     }
 
+    /// Connects to `path` without waiting; neither do reads and writes of the result. For clients on an event loop.
+    package static func connectNow(to path: String) throws(SystemError) -> UnixSocketConnection {
+        let number = try SystemError.check(unsafe linux_unix_connect_now(path), "connect to \(path)")
+        return try UnixSocketConnection(owning: number)
+    }
+
     /// Appends up to `limit` bytes to `buffer`.
     package func read(into buffer: inout [UInt8], limit: Int = 16384) throws(SystemError) -> FileDescriptor.Transfer {
         try descriptor.read(into: &buffer, limit: limit)

@@ -57,6 +57,37 @@ int linux_signalfd_create(const int *signals, int count);
 /// The next pending signal's number, or -EAGAIN.
 int linux_signalfd_read(int descriptor);
 
+// MARK: directories
+
+enum {
+    /// An entry is there now, or has other attributes or another target.
+    LINUX_ENTRY_APPEARED = 1,
+    LINUX_ENTRY_GONE = 2,
+    /// Somebody writes into the file, and has it open still.
+    LINUX_ENTRY_WRITING = 4,
+    /// Nobody who wrote has it open any more.
+    LINUX_ENTRY_WRITTEN = 8,
+    /// The directory itself is gone or elsewhere: the watch has ended.
+    LINUX_DIRECTORY_GONE = 16,
+    /// Events were lost.
+    LINUX_EVENTS_LOST = 32,
+    /// The most that one call reads.
+    LINUX_DIRECTORY_EVENTS = 64,
+};
+
+struct linux_directory_event {
+    int watch;
+    uint32_t what;
+    char name[256];
+};
+
+/// Directories that are watched (inotify), non-blocking; `linux_watch_directory` gives the number in the events.
+int linux_directory_events_create(void);
+int linux_watch_directory(int descriptor, const char *path);
+int linux_unwatch_directory(int descriptor, int watch);
+/// Returns how many events were read; 0 when there are none. `capacity` is LINUX_DIRECTORY_EVENTS at least.
+int linux_read_directory_events(int descriptor, struct linux_directory_event *events, int capacity);
+
 // MARK: clocks, randomness, process
 
 uint64_t linux_boot_time_nanoseconds(void);
@@ -166,6 +197,8 @@ const struct linux_incoming *linux_received(const struct linux_receiver *receive
 int linux_unix_listen(const char *path, unsigned mode);
 /// A blocking stream socket connected to `path`.
 int linux_unix_connect(const char *path);
+/// A non-blocking stream socket connected to `path`; -EAGAIN where that would have to wait.
+int linux_unix_connect_now(const char *path);
 /// A non-blocking accepted connection.
 int linux_unix_accept(int descriptor);
 int linux_unix_credentials(int descriptor, int32_t *process, uint32_t *user, uint32_t *group);
