@@ -11,6 +11,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/net_namespace.h>
 #include <linux/ipv6_route.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>

@@ -121,6 +121,13 @@ package struct NetlinkSocket: ~Copyable {
         }
     }
 
+    /// Has the kernel look closely at requests for dumps, and heed what stands in them beside the header (Linux 4.20).
+    package func checkStrictly() throws(NetlinkError) {
+        guard unsafe Self.set(NETLINK_GET_STRICT_CHK, 1, on: socket) else {
+            throw .socket(step: "ask for strict checking", code: errno)
+        }
+    }
+
     /// Leaves out notices of what the socket with this address has caused, before they take room in the buffer.
     package func ignoreNotices(causedBy portID: UInt32) throws(NetlinkError) {
         // Source: linux/filter.h. The header's last field, at 12, is compared in network order.

@@ -12,7 +12,7 @@ final class Program: Sendable {
     }
 
     private let command: String
-    private let processID: pid_t
+    let processID: pid_t
     private let output: Int32
     /// Waited for: its process id may belong to somebody else now.
     private let hasEnded = Atomic<Bool>(false)
