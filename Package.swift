@@ -45,6 +45,7 @@ let libraries: [Target] = [
     .systemLibrary(name: "COpenSSL"),
     .systemLibrary(name: "CTLS"),
     .systemLibrary(name: "CNetfilter"),
+    .systemLibrary(name: "CNGHTTP2"),
     .systemLibrary(name: "CYAML"),
 ]
 
@@ -68,6 +69,7 @@ let core: [Target] = [
     source("Identity", ["Wire", "Crypto"]),
     source("Relay", ["Wire", "SansIO"]),
     source("Services", ["JSON", "Wire", "YAML"]),
+    source("Containers", ["CNGHTTP2", "JSON", "SansIO", "Services", "Wire"]),
     source("Noise", ["Crypto", "SansIO", "Wire"]),
     source("STUN", ["SansIO", "Wire"]),
     source("DNS", ["SansIO", "Services", "Wire"]),
@@ -146,6 +148,7 @@ let testTargets: [Target] = [
     tests("SansIO", ["SansIO"]),
     tests("Relay", ["Relay", "SansIO", "Wire"]),
     tests("Services", ["SansIO", "Services", "Wire"]),
+    tests("Containers", ["Containers", "SansIO", "Services", "Wire"]),
     tests("Tidy", ["Lab"]),
     tests("STUN", ["STUN", "SansIO", "Wire"]),
     tests("TLS", ["TLS", "Crypto", "SansIO", "Wire"]),

@@ -9,7 +9,7 @@ struct Layers {
     static let pure: Set = ["ground", "core"]
 
     /// C libraries that only compute, so that pure targets may stand on them.
-    static let computingLibraries: Set = ["COpenSSL", "CTLS", "CJansson", "CYAML", "CQREncode"]
+    static let computingLibraries: Set = ["COpenSSL", "CTLS", "CJansson", "CNGHTTP2", "CYAML", "CQREncode"]
 
     /// The targets of each layer, in the order they are declared.
     private(set) var targets: [String: [String]] = [:]
