@@ -87,6 +87,7 @@ let shell: [Target] = [
     source("Store", ["CSQLite", "Crypto", "Identity", "Services", "Wire"]),
     source("Linux", ["CLinux", "SansIO", "Wire"]),
     source("Netlink", ["CNetfilter", "Wire"]),
+    source("ServiceSources", ["Containers", "Linux", "Netlink", "SansIO", "Services", "Wire"]),
     source(
         "Console",
         ["Arguments", "CSpawn", "Configuration", "ControlAPI", "JSON", "Linux", "QR", "SansIO", "Wire", "YAML"]),
@@ -149,6 +150,8 @@ let testTargets: [Target] = [
     tests("Relay", ["Relay", "SansIO", "Wire"]),
     tests("Services", ["SansIO", "Services", "Wire"]),
     tests("Containers", ["Containers", "SansIO", "Services", "Wire"]),
+    tests("ServiceSources", ["Linux", "SansIO", "ServiceSources", "Services"]),
+    tests("ServiceSourcesHost", ["Containers", "Lab", "ServiceSources", "Services", "Wire"]),
     tests("Tidy", ["Lab"]),
     tests("STUN", ["STUN", "SansIO", "Wire"]),
     tests("TLS", ["TLS", "Crypto", "SansIO", "Wire"]),
