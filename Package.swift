@@ -96,7 +96,7 @@ let shell: [Target] = [
         [
             "Arguments", "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "JSON",
             "Linux", "Mesh", "NameService", "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay",
-            "STUN", "SansIO", "Services", "Store", "Streams", "Traversal", "Wire",
+            "STUN", "SansIO", "ServiceSources", "Services", "Store", "Streams", "Traversal", "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),

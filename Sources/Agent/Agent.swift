@@ -9,6 +9,7 @@ import Netfilter
 import Netlink
 import PacketIO
 import SansIO
+import ServiceSources
 import Store
 import Wire
 
@@ -186,6 +187,7 @@ package actor Agent {
             meshWatches.append(try watch(number: mesh.routeEvents.fileDescriptor) { $0.routesReady() })
             meshWatches.append(try watch(number: mesh.ruleEvents.fileDescriptor) { $0.rulesReady() })
             meshWatches.append(try watch(number: mesh.portMapping.fileDescriptor) { $0.portMappingReady() })
+            meshWatches.append(try watch(mesh.sources.mailbox.wakeUp.descriptor) { $0.sourcesReady() })
             meshWatches.append(
                 try watch(number: mesh.services.healthChecks.fileDescriptor) {
                     $0.services.healthChecks.ready(at: SystemClock.now)

@@ -10,6 +10,7 @@ import Netlink
 import PacketIO
 import Relay
 import SansIO
+import ServiceSources
 import Traversal
 import Wire
 
@@ -21,7 +22,9 @@ final class MeshService {
     var node: Node
     var configuration: Configuration
     var host: HostNetwork
-    private(set) var containers = ContainerNetworks.Plan()
+    var containers = ContainerNetworks.Plan()
+    var local = LocalAddresses()
+    var hostAddresses: Set<IPAddress> = []
     /// Findings that `status` shows beside the node's own.
     var problems: [String: String] = [:]
     let threads: PacketThreads
@@ -34,6 +37,7 @@ final class MeshService {
     let portMapping: PortMappingService
     let probes: NATProbe
     let services: ServiceKeeper
+    let sources: ServiceSources
     let startedAt: Instant
     /// Answers to `ping`, by token.
     var onExplained: (UInt64, Mesh.Explanation?) -> Void = { _, _ in }
@@ -44,15 +48,13 @@ final class MeshService {
     let log: Log
     /// Messages that the system would not take.
     var sendFailures = 0
-    private var replanAt: Instant?
-    private var pollAt: Instant?
+    var replanAt: Instant?
+    var pollAt: Instant?
     /// When services are told again what the host and the mesh look like.
     var surroundingsAt: Instant?
 
     /// Addresses and routes of many containers change together; they are looked at once.
     private static let replanDelay: Duration = .milliseconds(50)
-    /// How often containers that need an address of their own are looked for, and a host that could not be followed is.
-    private static let pollInterval: Duration = .seconds(2)
 
     init(
         identity: NodeIdentity, configuration: Configuration, state: StateKeeper, log: Log
@@ -90,9 +92,17 @@ final class MeshService {
         services = try ServiceKeeper(
             node: identity.name.description, plan: identity.mesh.plan,
             names: NameKeeper(configuration, identity, log: log), state: state, log: log)
+        do throws(SystemError) {
+            sources = try ServiceSources(
+                ServiceSources.Settings(configuration.services, identity), knownManifests: services.knownManifests)
+        } catch {
+            services.stop()
+            throw .system(error)
+        }
         do {
             threads = try PacketThreads(tun: tun, sockets: sockets + [secondSocket].compactMap(\.self))
         } catch {
+            sources.stop()
             services.stop()
             throw .system(error)
         }
@@ -100,6 +110,7 @@ final class MeshService {
             streams = try StreamService(configuration, secrets: identity.secrets.accepted, log: log)
         } catch {
             threads.stop()
+            sources.stop()
             services.stop()
             throw .system(error)
         }
@@ -113,77 +124,7 @@ final class MeshService {
         }
     }
 
-    // MARK: the host's network
-
-    /// What the host's network is to have for the mesh.
-    private var networkPlan: HostNetwork.Plan {
-        HostNetwork.Plan(
-            interface: configuration.interface, mtuBytes: configuration.innerMTU,
-            addresses: node.identity.addresses + (configuration.dns.enabled ? configuration.dns.listen : []),
-            ranges: [node.identity.mesh.plan.ipv4Range, node.identity.mesh.plan.ipv6Range])
-    }
-
-    func bringUp() throws(AgentError) {
-        try host.bringUp(networkPlan)
-        do {
-            state.remember(try Sysctl.enableForwarding(interfaces: try host.linkNames()))
-            let filter = Sysctl.reversePathFilter(of: configuration.interface)
-            if let change = try filter.write("0") { state.remember([change]) }
-        } catch {
-            problems["forwarding"] = "containers cannot be forwarded: \(error)"
-        }
-        try replan()
-        configureNode()
-        services.repair(at: SystemClock.now, by: &host.rules)
-        services.names.publish()
-        hearAll()
-        drain()
-    }
-
-    /// Settles anew how containers are addressed, and what the node says of where it is.
-    private func replan() throws(AgentError) {
-        let seen = try host.host()
-        let networks = ContainerNetworks(
-            prefixes: node.identity.prefixes, settings: configuration.containers,
-            meshInterface: configuration.interface)
-        containers = networks.plan(for: seen, remembered: state.containerAddresses)
-        state.containerAddresses = state.containerAddresses.merging(containers.single) { $1 }
-        problems["containers"] = containers.problems.isEmpty ? nil : containers.problems.joined(separator: "; ")
-        try applyRules(force: false)
-        acceptForwarding()
-        let plan = node.identity.mesh.plan
-        local = LocalAddresses(
-            of: seen, sockets: sockets.map(\.localEndpoint), mesh: [plan.ipv4Range, plan.ipv6Range],
-            meshInterface: configuration.interface, isForContainers: networks.isForContainers)
-        portMapping.follow(configuration.portMapping == .auto ? seen.mappingTargets(for: local.endpoints) : [])
-        hostAddresses = Set(seen.addresses.map(\.address))
-        lookAround()
-        pollAt = seen.links.contains { $0.isBridge } ? SystemClock.now + Self.pollInterval : nil
-    }
-
-    private(set) var local = LocalAddresses()
-    private(set) var hostAddresses: Set<IPAddress> = []
-
-    private func applyRules(force: Bool) throws(AgentError) {
-        let plan = node.identity.mesh.plan
-        let rules = HostRules(
-            interface: configuration.interface, meshPrefixes: [plan.ipv4Range, plan.ipv6Range],
-            mappings: containers.mappings, identities: containers.identities)
-        try host.apply(rules, force: force)
-    }
-
-    private func acceptForwarding() {
-        do {
-            if configuration.forwarding.dockerUser == .auto {
-                try host.acceptForwarding()
-            } else {
-                try host.stopAcceptingForwarding()
-            }
-            problems["forward policy"] = nil
-        } catch {
-            problems["forward policy"] = "\(error)"
-        }
-    }
+    // MARK: settings
 
     func configureNode() {
         configureStreams()
@@ -283,22 +224,5 @@ final class MeshService {
         node.setWallClock(unixTime: SystemClock.unixTime, at: now)
         node.advance(to: now)
         drain()
-    }
-
-    /// Interfaces, addresses or containers came or went.
-    func followHost(networkChanged: Bool) {
-        do {
-            if networkChanged || problems["network"] != nil { try host.bringUp(networkPlan) }
-            try replan()
-            problems["network"] = nil
-        } catch {
-            if problems["network"] == nil {
-                log.warning("the host's network cannot be followed", ["reason": "\(error)"])
-            }
-            problems["network"] = "\(error)"
-            pollAt = SystemClock.now + Self.pollInterval
-        }
-        configureNode()
-        if networkChanged { node.networkChanged(at: SystemClock.now) }
     }
 }

@@ -3,6 +3,7 @@ import Linux
 import Mesh
 import PacketIO
 import SansIO
+import ServiceSources
 import Wire
 
 // What the agent asks of the running mesh, and its end.
@@ -28,6 +29,7 @@ extension MeshService {
         configuration.dns.upstreams = new.dns.upstreams
         configuration.dns.routes = new.dns.routes
         services.names.setUpstreams(of: configuration.dns)
+        sources.apply(ServiceSources.Settings(configuration.services, node.identity))
         configuration.certificate = new.certificate
         configuration.logging = new.logging
         followHost(networkChanged: false)
@@ -42,6 +44,7 @@ extension MeshService {
         }
         portMapping.stop()
         streams.stop()
+        sources.stop()
         services.stop()
         threads.stop()
         guard removing else { return }

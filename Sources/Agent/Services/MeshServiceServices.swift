@@ -4,6 +4,7 @@ import Linux
 import Mesh
 import Netfilter
 import SansIO
+import ServiceSources
 import Services
 import Traversal
 import Wire
@@ -14,6 +15,11 @@ extension MeshService {
     private static let surroundingsInterval: Duration = .seconds(1)
     /// Many nodes become known together.
     private static let surroundingsDelay: Duration = .milliseconds(50)
+
+    /// Manifests and containers have something to say.
+    func sourcesReady() {
+        services.apply(sources.mailbox.takeAll(), at: SystemClock.now, by: &host.rules)
+    }
 
     // MARK: what happens in the mesh
 
@@ -102,5 +108,15 @@ extension MeshService {
             ServiceKeeper.announcementParts, limitBytes: Announcement.payloadLimitBytes)
         services.noteLeftOut(leftOut)
         node.announce(parts, at: now)
+    }
+}
+
+extension ServiceSources.Settings {
+    init(_ settings: Configuration.Services, _ identity: NodeIdentity) {
+        self.init(ownNode: identity.name.description)
+        nodeAddresses = identity.addresses
+        manifestFolder = settings.directory
+        dockerSocket = settings.docker
+        containerdSocket = settings.containerd
     }
 }

@@ -72,6 +72,11 @@ final class ServiceKeeper {
         }
     }
 
+    /// Files whose objects were known before this agent started.
+    var knownManifests: [String] {
+        catalog.knownSources.filter { $0.kind == .manifests && $0.node == catalog.ownNode }.map(\.part)
+    }
+
     // MARK: what is said
 
     /// Takes in what sources say, and carries out what follows from it.
