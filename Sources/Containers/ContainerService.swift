@@ -4,9 +4,9 @@ import Wire
 /// The service that a container's labels ask for, and what the container contributes to it.
 ///
 /// ```
-/// kubemesh.service=web  kubemesh.namespace=shop  kubemesh.port=http=80:8080,metrics=9090,dns=53/udp
+/// kubemesh.service=web  kubemesh.namespace=shop  kubemesh.port=80:8080=http,9090=metrics,53/udp=dns
 /// ```
-/// A port is `[name=]port[:target][/protocol]`; Kubernetes' words stand where Kubernetes has any.
+/// A port is `port[:target][/protocol][=name]`, as for `meshctl service add`; Kubernetes' words stand where Kubernetes has any.
 package struct ContainerService: Equatable, Sendable {
     package static let portLimit = 64
 
@@ -67,58 +67,53 @@ package struct ContainerService: Equatable, Sendable {
         for entry in try labels.list("node-port") ?? [] { try addNodePort(entry) }
     }
 
-    /// `[name=]port[:target][/protocol]`.
+    /// `port[:target][/protocol][=name]`; where there are several, one without a name is called as in `tcp-80`.
     private mutating func addPort(_ entry: Substring, isOnly: Bool) throws(LabelError) {
         let label = "port"
-        let (name, afterName) = try Self.named(entry, label)
-        guard name != nil || isOnly else {
-            throw ContainerLabels.error(
-                label, "has \"\(entry)\" without a name", "name each where there are several, as in http=80,dns=53/udp")
-        }
-        let parts = afterName.split(omittingEmptySubsequences: false) { $0 == "/" }
-        guard parts.count <= 2, let transport = parts.count == 2 ? TransportProtocol(String(parts[1])) : .tcp else {
+        let (front, name) = Self.halves(entry, at: "=")
+        let (numbers, protocolName) = Self.halves(front, at: "/")
+        let (first, second) = Self.halves(numbers, at: ":")
+        guard let transport = protocolName.map({ TransportProtocol(String($0)) }) ?? .tcp else {
             throw ContainerLabels.error(label, "has no known protocol in \"\(entry)\"", "write /tcp, /udp or /sctp")
         }
-        let numbers = parts[0].split(omittingEmptySubsequences: false) { $0 == ":" }
-        guard numbers.count <= 2 else {
+        let port = UInt16(try ContainerLabels.number(first, in: 1...65_535, label))
+        let target = UInt16(try ContainerLabels.number(second ?? first, in: 1...65_535, label))
+        let given = name.map { String($0) }
+        guard given.map(ContainerLabels.isDNSLabel) ?? true else {
             throw ContainerLabels.error(
-                label, "has more than two numbers in \"\(entry)\"", "write port:target, as in 80:8080")
+                label, "has \"\(given ?? "")\" for a name", "write small letters, digits and hyphens, as in 80=http")
         }
-        let port = UInt16(try ContainerLabels.number(numbers[0], in: 1...65_535, label))
-        let target = UInt16(try ContainerLabels.number(numbers[numbers.count - 1], in: 1...65_535, label))
-        for other in service.ports {
-            guard other.name != name, !(other.port == port && other.transport == transport) else {
-                throw ContainerLabels.error(label, "repeats \"\(entry)\"", "give each a name and a port of its own")
-            }
+        let chosen = given ?? (isOnly ? nil : "\(transport.description.lowercased())-\(port)")
+        for other in service.ports where other.name == chosen || (other.port == port && other.transport == transport) {
+            throw ContainerLabels.error(label, "repeats \"\(entry)\"", "give each a name and a port of its own")
         }
-        service.ports.append(Service.Port(name: name, transport: transport, port: port))
-        targetPorts.append(EndpointSlice.Port(name: name, transport: transport, port: target))
+        service.ports.append(Service.Port(name: chosen, transport: transport, port: port))
+        targetPorts.append(EndpointSlice.Port(name: chosen, transport: transport, port: target))
     }
 
-    /// `[name=]port`, a port of every host for one that `kubemesh.port` names.
+    /// `[port:]nodeport`, a port of every host for one of the service's.
     private mutating func addNodePort(_ entry: Substring) throws(LabelError) {
         let label = "node-port"
-        let (name, number) = try Self.named(entry, label)
-        let port = UInt16(try ContainerLabels.number(number, in: 1...65_535, label))
-        guard service.kind != .headless, let position = service.ports.firstIndex(where: { $0.name == name }) else {
+        let (first, second) = Self.halves(entry, at: ":")
+        let nodePort = UInt16(try ContainerLabels.number(second ?? first, in: 1...65_535, label))
+        let port: UInt16? =
+            second == nil
+            ? service.ports.count == 1 ? service.ports.first?.port : nil
+            : UInt16(try ContainerLabels.number(first, in: 1...65_535, label))
+        let places = service.ports.indices.filter { service.ports[$0].port == port }
+        guard service.kind != .headless, !places.isEmpty else {
             throw ContainerLabels.error(
-                label, "has \"\(entry)\", which is no port of the service",
-                "use a name of kubemesh.port; headless has none")
+                label, "has \"\(entry)\", which is for no port of the service",
+                "write 30080 where there is one port, else 80:30080; a headless service has none")
         }
         service.kind = .nodePort
-        service.ports[position].nodePort = port
+        for place in places { service.ports[place].nodePort = nodePort }
     }
 
-    private static func named(
-        _ entry: Substring, _ label: String
-    ) throws(LabelError) -> (name: String?, rest: Substring) {
-        guard let sign = entry.firstIndex(of: "=") else { return (nil, entry) }
-        let name = String(entry[..<sign])
-        guard ContainerLabels.isDNSLabel(name) else {
-            throw ContainerLabels.error(
-                label, "has \"\(name)\" for a name", "write small letters, digits and hyphens, as in http=80")
-        }
-        return (name, entry[entry.index(after: sign)...])
+    /// What stands before the first such mark, and what stands after it.
+    private static func halves(_ text: Substring, at mark: Character) -> (Substring, Substring?) {
+        guard let position = text.firstIndex(of: mark) else { return (text, nil) }
+        return (text[..<position], text[text.index(after: position)...])
     }
 
     private mutating func readAddresses(_ labels: inout ContainerLabels) throws(LabelError) {

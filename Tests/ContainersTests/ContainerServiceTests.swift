@@ -34,18 +34,18 @@ import Wire
         ("80:8080", [Service.Port(port: 80)], [EndpointSlice.Port(port: 8080)]),
         ("53/udp", [Service.Port(transport: .udp, port: 53)], [EndpointSlice.Port(transport: .udp, port: 53)]),
         (
-            "dns=53:5353/UDP", [Service.Port(name: "dns", transport: .udp, port: 53)],
+            "53:5353/UDP=dns", [Service.Port(name: "dns", transport: .udp, port: 53)],
             [EndpointSlice.Port(name: "dns", transport: .udp, port: 5353)]
         ),
         (
-            "http=80:8080, sctp=9/sctp , dns=80/udp",
+            "80:8080=http, 9/sctp , 80/udp=dns",
             [
-                Service.Port(name: "http", port: 80), Service.Port(name: "sctp", transport: .sctp, port: 9),
+                Service.Port(name: "http", port: 80), Service.Port(name: "sctp-9", transport: .sctp, port: 9),
                 Service.Port(name: "dns", transport: .udp, port: 80),
             ],
             [
                 EndpointSlice.Port(name: "http", port: 8080),
-                EndpointSlice.Port(name: "sctp", transport: .sctp, port: 9),
+                EndpointSlice.Port(name: "sctp-9", transport: .sctp, port: 9),
                 EndpointSlice.Port(name: "dns", transport: .udp, port: 80),
             ]
         ),
@@ -83,6 +83,13 @@ import Wire
         #expect(try web(["session-affinity": "None"]).service.affinitySeconds == nil)
     }
 
+    @Test func `a node port says which port it is for, where there are several`() throws {
+        let wanted = try web(["port": "80,53/udp,53", "node-port": "53:30053"])
+        #expect(wanted.service.ports.map(\.name) == ["tcp-80", "udp-53", "tcp-53"])
+        #expect(wanted.service.ports.map(\.nodePort) == [nil, 30_053, 30_053])
+        #expect(throws: LabelError.self) { try web(["port": "80,53", "node-port": "30053"]) }
+    }
+
     @Test func `a headless service needs no port`() throws {
         let web = try #require(try read(["service": "web", "headless": "true"]))
         #expect(web.service.kind == .headless)
@@ -102,16 +109,15 @@ import Wire
         (["service": "web", "port": "0"], "kubemesh.port has \"0\""),
         (["service": "web", "port": "+80"], "kubemesh.port has \"+80\""),
         (["service": "web", "port": "80:"], "kubemesh.port has \"\" where"),
-        (["service": "web", "port": "80:1:2"], "kubemesh.port has more than two numbers in \"80:1:2\""),
+        (["service": "web", "port": "80:1:2"], "kubemesh.port has \"1:2\" where"),
         (["service": "web", "port": "80/quic"], "kubemesh.port has no known protocol in \"80/quic\""),
-        (["service": "web", "port": "80,443"], "kubemesh.port has \"80\" without a name"),
-        (["service": "web", "port": "a=80,a=443"], "kubemesh.port repeats \"a=443\""),
-        (["service": "web", "port": "a=80,b=80"], "kubemesh.port repeats \"b=80\""),
-        (["service": "web", "port": "A_b=80"], "kubemesh.port has \"A_b\" for a name"),
+        (["service": "web", "port": "80=a,443=a"], "kubemesh.port repeats \"443=a\""),
+        (["service": "web", "port": "80=a,80=b"], "kubemesh.port repeats \"80=b\""),
+        (["service": "web", "port": "80=A_b"], "kubemesh.port has \"A_b\" for a name"),
         (["service": "web", "port": "80", "prot": "x"], "kubemesh.prot is no label that is known here"),
         (
-            ["service": "web", "port": "80", "node-port": "http=1"],
-            "kubemesh.node-port has \"http=1\", which is no port"
+            ["service": "web", "port": "80", "node-port": "81:1"],
+            "kubemesh.node-port has \"81:1\", which is for no port"
         ),
         (["service": "web", "port": "80", "cluster-ip": "10.0.0.1,10.0.0.2"], "kubemesh.cluster-ip has \"10.0.0.2\""),
         (["service": "web", "cluster-ip": "10.0.0.1", "headless": "true"], "kubemesh.cluster-ip stands beside"),

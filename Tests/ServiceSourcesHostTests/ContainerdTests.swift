@@ -3,7 +3,11 @@ import ServiceSources
 import Services
 import Testing
 
-@Suite(.serialized, .enabled(if: Requirement.isMet && DockerEngine.obstacle == nil, "needs root and containerd"))
+@Suite(
+    .serialized,
+    .enabled(
+        if: Requirement.isMet && (DockerEngine.obstacle == nil || Requirement.isForced), "needs root and containerd")
+)
 struct ContainerdTests {
     private let ctr = "ctr --address /run/ctd/containerd.sock"
 

@@ -5,7 +5,11 @@ import Services
 import Testing
 import Wire
 
-@Suite(.serialized, .enabled(if: Requirement.isMet && DockerEngine.obstacle == nil, "needs root and Docker"))
+@Suite(
+    .serialized,
+    .enabled(
+        if: Requirement.isMet && (DockerEngine.obstacle == nil || Requirement.isForced), "needs root and Docker")
+)
 struct DockerTests {
     @Test func `a container with labels is a service and an endpoint for as long as it runs and is healthy`() throws {
         try Lab.with("host") { lab in
@@ -24,6 +28,9 @@ struct DockerTests {
             try observer.until("the pause") { _ in observer.endpoints("web") == ["web-1 unready"] }
             try docker.docker("unpause web-1")
             try observer.until("the end of the pause") { _ in observer.endpoints("web") == ["web-1 ready"] }
+            // Process 1 takes no notice of SIGTERM, so it is on its way out for as long as Docker would wait.
+            try docker.docker("kill --signal TERM web-1")
+            try observer.until("its termination") { _ in observer.endpoints("web") == ["web-1 terminating"] }
             try docker.docker("kill web-1")
             try observer.until("its end") { _ in observer.endpoints("web").isEmpty }
             #expect(observer.catalog.service(name) != nil, "the container is there still, and so is its service")
