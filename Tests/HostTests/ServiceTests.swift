@@ -46,8 +46,9 @@ struct ServiceTests {
             try expectAnswers(["alpha"], at: address, from: client)
             try trio.alpha.host.run("rm", "/etc/kubemesh/services.d/web.yaml")
             try wait(for: "the end of the service", within: .seconds(5)) { () throws(LabError) in
-                try !client.result(of: "curl", "-sS", "--max-time", "2", "http://\(address)/").succeeded
-                    && ask(Self.name, on: client).isEmpty
+                let answer = try client.result(of: "curl", "-sS", "--max-time", "2", "http://\(address)/")
+                let addresses = try ask(Self.name, on: client)
+                return !answer.succeeded && addresses.isEmpty
             }
         }
     }
@@ -117,13 +118,14 @@ struct ServiceTests {
     }
 
     /// The address of a name, as soon as it has one.
-    private func resolve(_ name: String, on client: any Place) throws -> IPAddress {
+    private func resolve(_ name: String, on client: any Place) throws(LabError) -> IPAddress {
         var found: IPAddress?
         try wait(for: "an address of \(name) on \(client.label)", within: .seconds(10)) { () throws(LabError) in
             found = try ask(name, on: client).first.flatMap { IPAddress($0) }
             return found != nil
         }
-        return try #require(found)
+        guard let found else { throw .unexpected("\(name) has no address on \(client.label)") }
+        return found
     }
 
     /// The answers to a question, as dig prints them.

@@ -21,7 +21,7 @@ import Testing
             // Twice, as the namespace has its number from the first time on.
             return try (0..<2).map { _ in
                 var addresses = try NamespaceAddresses()
-                return try addresses.read(ofProcess: process).flatMap(\.addresses).map(\.description)
+                return try addresses.read(ofProcess: process).flatMap { $0.addresses }.map { "\($0)" }
             }
         }
         #expect(found == [expected, expected])
