@@ -159,7 +159,10 @@ let testTargets: [Target] = [
     tests("Traversal", ["Traversal", "Simulator", "STUN", "Wire", "SansIO"]),
     tests(
         "Mesh",
-        ["Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Relay", "STUN", "Simulator", "Traversal"]),
+        [
+            "Mesh", "Wire", "SansIO", "Crypto", "Datapath", "Identity", "Noise", "Relay", "STUN", "Simulator",
+            "Traversal",
+        ]),
     tests("Simulator", ["Simulator", "Crypto", "Identity", "Mesh", "SansIO", "Traversal", "Wire"]),
     tests("JSON", ["JSON", "SansIO"]),
     tests("ControlAPI", ["ControlAPI", "JSON", "Wire", "SansIO"]),

@@ -55,6 +55,10 @@ extension NodeEvent {
             log.info("port search ended", ["peer": peer, "role": role.rawValue, "outcome": "\(outcome)"])
         case .natDiscovered(let report):
             log.info("network checked", ["ipv4": report.ipv4.kind, "ipv6": report.ipv6.kind])
+        case .livenessChanged(let dead, let back):
+            log.info(
+                "nodes died or came back",
+                ["dead": dead.joined(separator: ","), "back": back.joined(separator: ",")])
         case .announced, .announcementsEnded, .pong, .explained: break
         }
     }

@@ -1,7 +1,8 @@
 import Crypto
 package import Wire
 
-/// What a node tells the whole mesh beside its record, in parts that change each by itself: the services that it offers.
+/// What a node tells the whole mesh beside its record, in parts that change each by itself: the services that it offers, and in the
+/// last one who its watchers are and whom it does not hear.
 ///
 /// Body, big-endian: version 1 (1), node (32), part (1), number (8), payload (2 + n). Then the signature (64) by the signing
 /// key of the node's certificate. What the payload means is its reader's; an empty one takes the part back.
@@ -10,6 +11,8 @@ package struct Announcement: Equatable, Sendable, Signed {
     package static let payloadLimitBytes = 16_384
     /// Parts are numbered from 0.
     package static let partLimit: UInt8 = 16
+    /// The last part is the mesh's own: who is alive. The others are for what the node offers.
+    package static let livenessPart: UInt8 = 15
 
     package var node: NodeID
     package var part: UInt8

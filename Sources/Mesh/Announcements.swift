@@ -24,10 +24,6 @@ struct Announcements: Sendable {
 
     subscript(key: Key) -> Entry? { entries[key] }
 
-    func parts(of node: NodeID) -> [Entry] {
-        (0..<Announcement.partLimit).compactMap { entries[Key(node: node, part: $0)] }
-    }
-
     /// Takes a verified announcement unless a newer one, or the same, is here. Whether it was taken.
     mutating func merge(_ announcement: Announcement, encoded: [UInt8]) -> Bool {
         let key = Key(node: announcement.node, part: announcement.part)

@@ -116,6 +116,7 @@ package struct Node {
         package var tentativeRefused = 0
         package var recordsRefused = 0
         package var announcementsRefused = 0
+        package var liveness = LivenessCounts()
         /// Frames of peers that sent more than they may.
         package var overBudget = 0
         /// Refusals beyond those that were reported as events.
@@ -164,6 +165,13 @@ package struct Node {
         case spreading
         /// Routes to nodes without a session are settled.
         case routes
+        /// Somebody is listened for.
+        case ear(Int)
+        /// Our watchers are to hear something.
+        case beats
+        case contacts
+        case statement
+        case judgement
         case maintenance
     }
 
@@ -250,6 +258,8 @@ package struct Node {
     var renewalAskedAt: Instant?
     var inquiries: [UInt64: PendingInquiry] = [:]
     var announcements = AnnouncementState()
+    var liveness: LivenessState
+    let startedAt: Instant
 
     /// - Parameter unixTime: what the wall clock says at `now`, since 1970.
     package init(
@@ -278,6 +288,8 @@ package struct Node {
         recordSignedAt = now
         recentPeers = restored.recentPeers
         lastDigest = now
+        liveness = LivenessState(at: now)
+        startedAt = now
         self.random = random
         restore(restored, at: now)
         askServers(at: now)
@@ -344,6 +356,11 @@ package struct Node {
             case .lifetime: advanceLifetime(to: now)
             case .spreading: passOn(at: now)
             case .routes: areRoutesStale = true
+            case .ear(let number): advanceEar(number, at: now)
+            case .beats: beat(at: now)
+            case .contacts: reviewContacts(at: now)
+            case .statement: state(at: now)
+            case .judgement: judge(at: now)
             case .maintenance: maintain(at: now)
             }
         }
@@ -422,6 +439,7 @@ package struct Node {
         reviewStreams(at: now)
         dropUnansweredCircuits(at: now)
         tidyWonLinks(at: now)
+        maintainLiveness(at: now)
         noteRecent()
     }
 }

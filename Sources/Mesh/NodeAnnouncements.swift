@@ -14,45 +14,77 @@ struct AnnouncementState: Sendable {
 
 // Announcements: signed once, passed on by everybody, compared whenever directories are.
 extension Node {
-    /// Announcements sent in answer to one digest; the next one asks for more.
-    private static let announcementsPerAnswer = 16
+    /// How much is sent in answer to one digest or request; the next digest asks for more.
+    private static let answerLimitBytes = 32_768
     private static let chanceBits: UInt64 = 24
 
     /// What this node announces from now on, by part; a part that is missing is taken back. Parts that are as before cost
     /// nothing.
     ///
-    /// Precondition: parts and payloads are within `Announcement`'s limits.
+    /// Precondition: parts are below `Announcement.livenessPart`, which is the node's own, and payloads within
+    /// `Announcement`'s limit.
     package mutating func announce(_ parts: [UInt8: [UInt8]], at now: Instant) {
-        for part in 0..<Announcement.partLimit {
+        precondition(parts.keys.allSatisfy { $0 < Announcement.livenessPart })
+        for part in 0..<Announcement.livenessPart {
             let payload = parts[part] ?? []
-            let before = announcements.own[part]
-            guard payload != before?.payload ?? [] else { continue }
-            announcements.number = number(above: announcements.number)
-            let announcement = identity.announcement(part: part, number: announcements.number, payload: payload)
-            announcements.own[part] = announcement
-            actions.append(.save(.announcementNumber(announcements.number)))
-            spread(announcement.encoded, except: nil, at: now)
+            guard payload != announcements.own[part]?.payload ?? [] else { continue }
+            _ = announcePart(part, payload, at: now)
         }
     }
 
     /// The name that a member's certificate gives it.
     package func memberName(of node: NodeID) -> String? { registry.chain(of: node)?.certificate.name.description }
 
-    /// What other nodes announce, by node and part.
-    package var announced: [Announcement] { announcements.known.all.map(\.announcement) }
+    /// Signs a part anew and tells everybody.
+    mutating func announcePart(_ part: UInt8, _ payload: [UInt8], at now: Instant) -> Announcement {
+        announcements.number = number(above: announcements.number)
+        let announcement = identity.announcement(part: part, number: announcements.number, payload: payload)
+        announcements.own[part] = announcement
+        actions.append(.save(.announcementNumber(announcements.number)))
+        spread(announcement.encoded, except: nil, at: now)
+        return announcement
+    }
+
+    mutating func save(_ announcement: Announcement) {
+        actions.append(
+            .save(
+                .announcement(
+                    node: announcement.node, part: announcement.part, number: announcement.number,
+                    encoded: announcement.encoded)))
+    }
+
+    /// What other nodes announce, by node and part; who is alive apart (`deadNodes`).
+    package var announced: [Announcement] {
+        announcements.known.all.map(\.announcement).filter { $0.part != Announcement.livenessPart }
+    }
 
     /// Takes what was on disk; what does not belong to an admitted node is left out.
-    mutating func restoreAnnouncements(_ restored: [[UInt8]], number: UInt64) {
+    mutating func restoreAnnouncements(_ restored: [[UInt8]], number: UInt64, at now: Instant) {
         announcements.number = number
         for encoded in restored {
-            guard let announcement = try? Announcement(parsing: encoded), isVouchedFor(announcement) else { continue }
-            _ = announcements.known.merge(announcement, encoded: encoded)
+            guard let announcement = try? Announcement(parsing: encoded) else { continue }
+            if announcement.node == identity.nodeID {
+                guard announcement.part == Announcement.livenessPart,
+                    isVouchedFor(announcement, by: identity.chain)
+                else { continue }
+                announcements.own[announcement.part] = announcement
+                inheritStatement(announcement, at: now)
+            } else if isVouchedFor(announcement) {
+                // Who was alive when it was written says nothing now: it is asked for anew.
+                if announcement.part == Announcement.livenessPart {
+                    learnStatement(announcement, isFromDisk: true, at: now)
+                } else {
+                    _ = announcements.known.merge(announcement, encoded: encoded)
+                }
+            }
         }
     }
 
     /// A node has no place in the mesh any more.
-    mutating func forgetAnnouncements(of node: NodeID) {
-        guard announcements.known.remove(node) else { return }
+    mutating func forgetAnnouncements(of node: NodeID, at now: Instant) {
+        let wasUnconfirmed = liveness.unconfirmed.contains(node)
+        forgetStatement(of: node, at: now)
+        guard announcements.known.remove(node) || wasUnconfirmed else { return }
         actions.append(.save(.forgetAnnouncements(node: node)))
         events(.announcementsEnded(node: node))
     }
@@ -73,10 +105,7 @@ extension Node {
         case .announcement(let encoded): learnAnnouncement(encoded, from: number, at: now)
         case .digest(let first, let last, let lines): answer(lines, from: first, to: last, of: number, at: now)
         case .request(let places):
-            for place in places.prefix(Self.announcementsPerAnswer) {
-                guard let encoded = announcement(at: place)?.encoded else { continue }
-                send(.announcement(encoded), to: number, at: now)
-            }
+            send(places, to: number, at: now)
         }
     }
 
@@ -94,11 +123,12 @@ extension Node {
             return
         }
         guard announcements.known.merge(announcement, encoded: encoded) else { return }
-        actions.append(
-            .save(
-                .announcement(
-                    node: announcement.node, part: announcement.part, number: announcement.number, encoded: encoded)))
-        events(.announced(announcement))
+        save(announcement)
+        if announcement.part == Announcement.livenessPart {
+            learnStatement(announcement, isFromDisk: false, at: now)
+        } else {
+            events(.announced(announcement))
+        }
         spread(encoded, except: number, at: now)
     }
 
@@ -107,13 +137,13 @@ extension Node {
         guard isVouchedFor(announcement, by: identity.chain), announcement.number < .max / 2,
             announcements.own[announcement.part].map({ announcement.supersedes($0) }) ?? true
         else { return }
-        announcements.number = number(above: max(announcements.number, announcement.number))
-        let current = announcements.own[announcement.part]?.payload ?? []
-        let renewed = identity.announcement(
-            part: announcement.part, number: announcements.number, payload: current)
-        announcements.own[announcement.part] = renewed
-        actions.append(.save(.announcementNumber(announcements.number)))
-        spread(renewed.encoded, except: nil, at: now)
+        announcements.number = max(announcements.number, announcement.number)
+        // The disk was lost: others remember whom we do not hear.
+        let isInherited = announcement.part == Announcement.livenessPart && announcements.own[announcement.part] == nil
+        if isInherited { inheritStatement(announcement, at: now) }
+        let current = announcements.own[announcement.part]?.payload ?? (isInherited ? announcement.payload : [])
+        let renewed = announcePart(announcement.part, current, at: now)
+        if renewed.part == Announcement.livenessPart { save(renewed) }
     }
 
     /// A higher number, whose low bits are chance: an author that lost its state counts anew, and a number that it made before
@@ -138,13 +168,21 @@ extension Node {
         let ours = (announcements.known.all.map { AnnouncementMessage.Line($0.announcement) } + own).sorted()
             .filter { first <= $0.place && $0.place <= last }
         let newer = ours.filter { line in theirs[line.place].map { $0 < line.number } ?? true }
-        for line in newer.prefix(Self.announcementsPerAnswer) {
-            guard let encoded = announcement(at: line.place)?.encoded else { continue }
-            send(.announcement(encoded), to: number, at: now)
-        }
+        send(newer.prefix(AnnouncementMessage.lineLimit).map(\.place), to: number, at: now)
         let known = Dictionary(ours.map { ($0.place, $0.number) }) { max($0, $1) }
         let wanted = lines.filter { line in known[line.place].map { $0 < line.number } ?? true }.map(\.place)
         if !wanted.isEmpty { send(.request(wanted), to: number, at: now) }
+    }
+
+    /// Sends what is at these places, as much as one answer may hold; at least one.
+    private mutating func send(_ places: [AnnouncementMessage.Place], to number: Int, at now: Instant) {
+        var remaining = Self.answerLimitBytes
+        for place in places {
+            guard remaining > 0 else { return }
+            guard let encoded = announcement(at: place)?.encoded else { continue }
+            remaining -= encoded.count
+            send(.announcement(encoded), to: number, at: now)
+        }
     }
 
     private func announcement(at place: AnnouncementMessage.Place) -> Announcement? {

@@ -33,7 +33,9 @@ extension Node {
             receive(frame: whole, from: number, along: path, arrived: arrived, at: now)
         case .hello(let hello): receive(hello, from: number, at: now)
         case .refusal(let reason, let taken): receiveRefusal(reason, taken, from: number, at: now)
-        case .goodbye: disconnect(number, at: now)
+        case .goodbye:
+            noteGoodbye(of: number, at: now)
+            disconnect(number, at: now)
         case .ping(let nonce, let inDoubt):
             guard peers[number]?.pings.take(at: now) == true else {
                 counters.overBudget += 1
@@ -93,6 +95,7 @@ extension Node {
         case .relaying: receiveRelaying(payload, from: number, at: now)
         case .inquiry: receiveInquiry(payload, from: number, at: now)
         case .announcements: receiveAnnouncement(payload, from: number, at: now)
+        case .liveness: receiveLiveness(payload, from: number, along: path, at: now)
         }
     }
 
@@ -103,6 +106,7 @@ extension Node {
         case .recordRequest(let nodes): max(1, min(nodes.count, ControlFrame.digestLimit))
         // Answered with many records.
         case .digest: 16
+        case .extended(.liveness, _): 1
         // Signed by us, or carried to a third party.
         case .extended, .circuitOpen, .circuitOffer: 4
         default: 1
@@ -166,6 +170,7 @@ extension Node {
         notePathForPunching(number, at: now)
         sendDigest(to: number, at: now)
         sendAnnouncementDigest(to: number, at: now)
+        considerContacts(at: now)
         noteRecent()
         chooseAnchorsSoon(at: now)
         reconnectThroughRelay(number, at: now)

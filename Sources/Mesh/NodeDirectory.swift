@@ -116,7 +116,7 @@ extension Node {
             send(.refusal(reason: refusal.reason, takenSubnets: refusal.takenSubnets), to: number, at: now)
             removePeer(number, at: now)
         }
-        forgetAnnouncements(of: node)
+        forgetAnnouncements(of: node, at: now)
         if directory.entry(of: node) != nil { actions.append(.save(.forgetRecord(node: node))) }
     }
 

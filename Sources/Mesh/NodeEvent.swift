@@ -44,5 +44,7 @@ package enum NodeEvent: Equatable, Sendable {
     case announced(Announcement)
     /// A node that has announced something is no member any more.
     case announcementsEnded(node: NodeID)
+    /// Nodes cannot be reached any more, by anybody or by this node alone, or can be again.
+    case livenessChanged(dead: [String], back: [String])
     case pong(token: UInt64, roundTripTime: Duration, path: Path, relay: String?)
 }

@@ -20,6 +20,7 @@ extension Node {
         }
         if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
         if path == peers[number]?.paths.current { peers[number]?.tunnel.activity.endSilence() }
+        if !liveness.ears.isEmpty { hear(number, at: now, now: now) }
         noteHeardAlongStream(number, path, at: now)
         noteForSearch(number, along: path, at: now)
         let relay = relay(of: path)
@@ -95,7 +96,10 @@ extension Node {
         events(.pathChanged(peer: name(of: number), path: path, relay: path.flatMap(relayName), reason: reason))
         if path == nil {
             // A circuit whose end was not heard of, for the frame that said so was lost, must not be tried for ever.
-            if reason == .unanswered { closeCircuits(to: number, at: now) }
+            if reason == .unanswered {
+                closeCircuits(to: number, at: now)
+                _ = suspect(number, at: now)
+            }
             if peers[number]?.hasSession == true { reconnect(number, at: now) }
         }
         if path?.isDirect == true { noteRecent() }
@@ -141,6 +145,7 @@ extension Node {
                 connect(peer.number, at: now)
             }
         }
+        for node in liveness.contacts { if let number = peers.number(ofNode: node) { _ = suspect(number, at: now) } }
         forgetNAT()
         searchBudget.networkChanged(at: now)
         punchAll(because: .networkChanged, at: now)

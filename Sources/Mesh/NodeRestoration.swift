@@ -20,7 +20,7 @@ extension Node {
         for client in restored.clients { attach(client) }
         refreshRecord(at: now, force: true)
         for encoded in restored.records { relearn(encoded, at: now) }
-        restoreAnnouncements(restored.announcements, number: restored.announcementNumber)
+        restoreAnnouncements(restored.announcements, number: restored.announcementNumber, at: now)
         chooseAnchors(at: now)
         for recent in restored.recentPeers.prefix(Self.redialLimit) {
             guard let number = peers.number(ofNode: recent.node) else { continue }

@@ -295,6 +295,7 @@ extension Node {
             deadlines.remove(key)
         }
         searchEvidence[number] = nil
+        removeEar(number)
         peers.remove(number)
         areTablesStale = true
         areRoutesStale = true

@@ -110,7 +110,7 @@ import Wire
         mesh.with("one") { $0.announce([0: [1]], at: $1) }
         mesh.run(for: .seconds(2))
         let identifier = try node(mesh, "one").identity.nodeID
-        mesh.with("hub") { node, _ in node.forgetAnnouncements(of: identifier) }
+        mesh.with("hub") { $0.forgetAnnouncements(of: identifier, at: $1) }
         #expect(try node(mesh, "hub").announced.isEmpty)
         let hub = try #require(mesh.hosts["hub"])
         #expect(hub.events.contains(.announcementsEnded(node: identifier)))
