@@ -34,6 +34,7 @@ extension MeshService {
         services.repair(at: SystemClock.now, by: &host.rules)
         services.names.publish()
         hearAll()
+        tellWhetherToWatch(at: SystemClock.now)
         drain()
     }
 

@@ -13,7 +13,7 @@ struct ServiceTests {
         try Lab.withMesh { _, trio in
             try expose(on: [trio.alpha, trio.beta])
             for site in trio.sites {
-                for client in site.containers + [site.host] as [any Place] {
+                for client in [site.containers[1], site.host] as [any Place] {
                     let address = try resolve(Self.name, on: client)
                     try expectAnswers(["alpha", "beta"], at: address, from: client)
                 }
@@ -69,7 +69,7 @@ struct ServiceTests {
     @Test func `a host that boots cut off serves what it knew, by address and by name, within two seconds`() throws {
         try Lab.withMesh { _, trio in
             try expose(on: [trio.alpha, trio.gamma])
-            let client = trio.gamma.containers[0]
+            let client = trio.gamma.containers[1]
             let address = try resolve(Self.name, on: client)
             try expectAnswers(["alpha", "gamma"], at: address, from: client)
             try trio.gamma.node.crash()
@@ -138,15 +138,18 @@ struct ServiceTests {
 
     /// Waits until these and no others answer, each of them.
     private func expectAnswers(_ names: Set<String>, at address: IPAddress, from client: any Place) throws {
-        var last: Set<String> = []
-        try wait(for: "answers of \(names.sorted()) at \(address) from \(client.label)", within: .seconds(10)) {
-            () throws(LabError) in
-            last = []
-            for _ in 0..<16 {
-                let answer = try client.result(of: "curl", "-sS", "--max-time", "2", "http://\(address)/")
-                last.insert(answer.succeeded ? String(answer.output.dropLast()) : "nobody")
+        var last: [String] = []
+        do {
+            try wait(for: "answers of \(names.sorted()) at \(address)", within: .seconds(10)) { () throws(LabError) in
+                last = []
+                for _ in 0..<16 {
+                    let answer = try client.result(of: "curl", "-sS", "--max-time", "2", "http://\(address)/")
+                    last.append(answer.succeeded ? String(answer.output.dropLast()) : answer.errors)
+                }
+                return Set(last) == names
             }
-            return last == names
+        } catch {
+            throw LabError.unexpected("\(client.label): \(error); the last were \(last)")
         }
     }
 }

@@ -29,6 +29,7 @@ extension MeshService {
         case .announcementsEnded(let node):
             services.forget(node, at: SystemClock.now, by: &host.rules)
         case .learned, .renewed, .connected, .disconnected: lookAroundSoon()
+        case .livenessChanged: surroundingsAt = SystemClock.now
         default: break
         }
     }
@@ -69,6 +70,7 @@ extension MeshService {
         view.neighbours = Set(peers.filter { isNeighbour($0) }.map(\.name))
         view.roundTrips = [:]
         for peer in peers { view.roundTrips[peer.name] = peer.roundTripTime }
+        view.deadNodes = Set(node.deadNodes.compactMap { node.memberName(of: $0) })
         services.follow(view, at: now, by: &host.rules)
         services.setMappings(containers.mappings.map { .init(from: $0.containers, to: $0.mesh) }, at: now)
         services.setNodes([ownNode] + peers.map(clusterNode), at: now, by: &host.rules)
@@ -98,6 +100,11 @@ extension MeshService {
         return described
     }
 
+    /// Whether this node's life matters to others, and theirs to it.
+    func tellWhetherToWatch(at now: Instant) {
+        node.setServices(areOffered: services.hasOwnEndpoints, areUsed: services.hasServices, at: now)
+    }
+
     // MARK: time
 
     /// Carries out what is due for services, and tells the mesh what this node offers.
@@ -108,6 +115,7 @@ extension MeshService {
             ServiceKeeper.announcementParts, limitBytes: Announcement.payloadLimitBytes)
         services.noteLeftOut(leftOut)
         node.announce(parts, at: now)
+        tellWhetherToWatch(at: now)
     }
 }
 

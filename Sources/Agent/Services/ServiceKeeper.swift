@@ -253,6 +253,8 @@ final class ServiceKeeper {
     /// Whether endpoints of services are on this node, so that others need to know whether it lives.
     var hasOwnEndpoints: Bool { !catalog.services(withEndpointsOn: [catalog.ownNode]).isEmpty }
 
+    var hasServices: Bool { !catalog.serviceNames.isEmpty }
+
     private func countConnections(at now: Instant, by rules: inout RuleSocket) {
         connectionsAt = countsConnections ? now + Self.connectionInterval : nil
         // Counts that cannot be had leave the balance as it is.
