@@ -1,6 +1,7 @@
 import Linux
 import Netlink
 import Testing
+import Wire
 
 @Suite(.enabled(if: isRoot, needsRoot)) struct NamespaceAddressesTests {
     @Test func `addresses are read in the namespace of another process with CAP_NET_ADMIN alone`() throws {
@@ -19,19 +20,19 @@ import Testing
         let found = try here.perform {
             try Privileges.keep([.networkAdministration])
             // Twice, as the namespace has its number from the first time on.
-            return try (0..<2).map { _ in
-                var addresses = try NamespaceAddresses()
-                return try addresses.read(ofProcess: process).flatMap { $0.addresses }.map { "\($0)" }
-            }
+            return [try Self.read(process), try Self.read(process)]
         }
         #expect(found == [expected, expected])
     }
 
+    private static func read(_ process: UInt32) throws -> [String] {
+        var reader = try NamespaceAddresses()
+        let networks = try reader.read(ofProcess: process)
+        return networks.flatMap { network in network.addresses }.map { address in "\(address)" }
+    }
+
     @Test func `a process that is not there has no addresses`() throws {
         let here = try Namespace("h")
-        try here.perform {
-            var addresses = try NamespaceAddresses()
-            #expect(throws: NetlinkError.self) { try addresses.read(ofProcess: 4_194_304) }
-        }
+        _ = try here.perform { #expect(throws: NetlinkError.self) { try Self.read(4_194_304) } }
     }
 }
