@@ -94,9 +94,10 @@ let shell: [Target] = [
     source(
         "Agent",
         [
-            "Arguments", "Configuration", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames", "Identity", "JSON",
-            "Linux", "Mesh", "NameService", "Netfilter", "Netlink", "Noise", "PacketIO", "PortMapping", "Relay",
-            "STUN", "SansIO", "ServiceSources", "Services", "Store", "Streams", "Traversal", "Wire",
+            "Arguments", "Configuration", "Containers", "ControlAPI", "Crypto", "DNS", "Datapath", "HostNames",
+            "Identity", "JSON", "Linux", "Mesh", "NameService", "Netfilter", "Netlink", "Noise", "PacketIO",
+            "PortMapping", "Relay", "STUN", "SansIO", "ServiceSources", "Services", "Store", "Streams", "Traversal",
+            "Wire",
         ]),
     source("PacketIO", ["Linux", "Datapath", "Relay", "SansIO", "Wire"]),
     source("Netfilter", ["CNetfilter", "Netlink", "Services", "Wire"]),
@@ -174,8 +175,8 @@ let testTargets: [Target] = [
     tests(
         "Agent",
         [
-            "Agent", "Configuration", "ControlAPI", "Linux", "Mesh", "Netfilter", "Netlink", "PortMapping", "SansIO",
-            "Services", "Wire",
+            "Agent", "Configuration", "Containers", "ControlAPI", "Linux", "Mesh", "Netfilter", "Netlink",
+            "PortMapping", "SansIO", "ServiceSources", "Services", "Wire",
         ]),
     tests("Linux", ["CLinux", "Linux", "SansIO", "Wire"]),
     tests("Crypto", ["Crypto", "Wire", "SansIO"]),

@@ -9,6 +9,7 @@ import PacketIO
 import PortMapping
 import STUN
 import SansIO
+import ServiceSources
 import Traversal
 import Wire
 
@@ -32,7 +33,7 @@ extension MeshService {
             containers.mappings.map { .init(local: $0.containers, mesh: $0.mesh, network: $0.bridge) }
             + containers.identities.map { .init(local: $0, mesh: $0, network: "own prefix") }
         status.portMappings = portMapping.statuses.map { Status.PortMapping($0, at: now) }
-        status.services = services.status
+        status.services = services.status(beside: sources.state)
         status.warnings = warnings(peers, storeProblem: storeProblem)
         status.counters = counters
         status.drops = drops

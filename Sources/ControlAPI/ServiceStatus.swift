@@ -29,6 +29,18 @@ package struct ServiceStatus: JSONRepresentable {
 
     /// The node's name server.
     package struct Names: JSONRepresentable {
+        /// A port that another program has, and the daemon could not see which.
+        package struct TakenPort: JSONRepresentable {
+            package var endpoint: Endpoint
+            /// TCP, else UDP.
+            package var isStream: Bool
+
+            package init(_ endpoint: Endpoint, isStream: Bool) {
+                self.endpoint = endpoint
+                self.isStream = isStream
+            }
+        }
+
         package var listening: [Endpoint] = []
         /// Names that it answers for by itself.
         package var nameCount = 0
@@ -36,6 +48,8 @@ package struct ServiceStatus: JSONRepresentable {
         /// Servers that it asks about all other names, with how they stand: "192.0.2.53:53", "192.0.2.54:53 (silent)".
         package var upstreams: [String] = []
         package var problems: [Notice] = []
+        /// Of what `problems` tell; somebody with more rights may see who has them.
+        package var taken: [TakenPort] = []
 
         package init() {}
     }
@@ -101,13 +115,23 @@ extension ServiceStatus.Names {
         cachedCount = try json.member("cached").integer()
         upstreams = try json.texts("upstreams")
         problems = try json.list("problems")
+        taken = try json.list("taken")
     }
 
     package var json: JSONValue {
         [
             "listening": JSONValue(texts: listening), "names": .integer(Int64(nameCount)),
             "cached": .integer(Int64(cachedCount)), "upstreams": JSONValue(texts: upstreams),
-            "problems": JSONValue(list: problems),
+            "problems": JSONValue(list: problems), "taken": JSONValue(list: taken),
         ]
     }
+}
+
+extension ServiceStatus.Names.TakenPort {
+    package init(json: JSONCursor) throws(JSONError) {
+        endpoint = try json.member("endpoint").parsed(Endpoint.self, expected: "an address and port")
+        isStream = try json.member("stream").boolean()
+    }
+
+    package var json: JSONValue { ["endpoint": .string(endpoint.description), "stream": .boolean(isStream)] }
 }

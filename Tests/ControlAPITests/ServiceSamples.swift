@@ -102,6 +102,7 @@ enum ServiceSamples {
         names.cachedCount = 3
         names.upstreams = ["192.0.2.53:53"]
         names.problems = [Notice("no names at [fd00::1]:53")]
+        names.taken = [.init(Samples.endpoint("[fd00::1]:53"), isStream: true)]
         status.names = names
         return status
     }()

@@ -1,6 +1,8 @@
 import ControlAPI
 import DNS
+import Linux
 import NameService
+import ServiceSources
 import Wire
 
 // What the name server says, in the words of the control protocol.
@@ -65,6 +67,12 @@ extension ServiceStatus.Names {
             return "\(upstream.endpoint)\(doubt)"
         }
         problems = status.problems.map { Notice($0.description) }
+        taken = status.problems.compactMap { problem in
+            guard case .portTaken(let endpoint, let transport, let holder) = problem, holder?.process == nil else {
+                return nil
+            }
+            return TakenPort(endpoint, isStream: transport == "TCP")
+        }
     }
 }
 
@@ -88,9 +96,10 @@ extension NameKeeper {
 }
 
 extension ServiceKeeper {
-    /// The section on services of `meshctl status`.
-    var status: ServiceStatus {
+    /// The section on services of `meshctl status`, with this host's manifests and container runtimes first.
+    func status(beside sources: SourcesState) -> ServiceStatus {
         var status = ServiceStatusReport(catalog: catalog, planner: planner).status
+        status.sources.insert(contentsOf: sources.described, at: 0)
         status.problems.insert(contentsOf: problems.sorted { $0.key < $1.key }.map { Notice($0.value) }, at: 0)
         status.names = names.status
         return status

@@ -1,12 +1,30 @@
 import Arguments
 import ControlAPI
+import Glibc
 import JSON
+import Linux
 
 extension Meshctl {
     func status() throws(Failure) {
-        let status = try ask(.status) { if case .status(let status) = $0 { status } else { nil } }
+        var status = try ask(.status) { if case .status(let status) = $0 { status } else { nil } }
+        if let names = status.services?.names { status.services?.names?.problems += holders(of: names.taken) }
         let text = StatusText(style: output.style, now: now)
         output.show(status.json, text.lines(status, withCounters: invocation.has("counters")))
+    }
+
+    /// Who has ports that the agent wants for names: root sees it, the agent, which is not, does not.
+    private func holders(of taken: [ServiceStatus.Names.TakenPort]) -> [Notice] {
+        guard isHostAgent, geteuid() == 0 else { return [] }
+        return taken.compactMap { port in
+            guard let holder = PortHolder.find(port.endpoint, isStream: port.isStream), let process = holder.process
+            else {
+                return nil
+            }
+            let name = holder.name ?? "a program"
+            return Notice(
+                "\(port.isStream ? "TCP" : "UDP") \(port.endpoint) is held by \(name) (process \(process))",
+                nextStep: "stop it there, or set dns.listen in config.yaml to another address")
+        }
     }
 
     func peers() throws(Failure) {
