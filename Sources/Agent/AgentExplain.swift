@@ -3,6 +3,7 @@ import Identity
 import Linux
 import Mesh
 import SansIO
+import Services
 import Traversal
 import Wire
 
@@ -95,7 +96,13 @@ extension Agent {
         case .success(let number): asked = number
         case .failure(let failure): return .failure(failure)
         }
-        guard let subject = mesh.node.nodeID(named: to) else { return .failure(Self.unknown(to)) }
+        guard let subject = mesh.node.nodeID(named: to) else {
+            guard case .success = mesh.services.catalog.service(meantBy: to) else { return .failure(Self.unknown(to)) }
+            return .failure(
+                Failure(
+                    .usage, "what \(from) gets of a service is known on \(from) alone",
+                    nextStep: "run meshctl why \(to) on \(from)"))
+        }
         guard subject != mesh.node.nodeID(named: from) else {
             return .failure(Failure(.usage, "\(to) needs no way to itself", nextStep: "name two different nodes"))
         }

@@ -56,6 +56,29 @@ struct ServiceCommandTests {
         }
     }
 
+    @Test func `a port 53 that another program has costs names alone, and status says who has it`() throws {
+        try Lab.withLoneHost { _, site in
+            let squatter = try site.host.start("nc", "-u", "-k", "-l", "0.0.0.0", "53", log: "squatter")
+            defer { squatter.stop() }
+            try wait(for: "a program at UDP port 53", within: .seconds(5)) { () throws(LabError) in
+                try !site.host.run("ss", "--no-header", "--listening", "--udp", "sport", "=", "53").isEmpty
+            }
+            try site.node.up()
+            let status = try site.node.status()
+            let names = try #require(status.services?.names)
+            #expect(names.problems.contains { $0.text.contains("is held by nc (process \(squatter.pid))") }, "\(names)")
+            #expect(status.state == .ready)
+            _ = try site.containers[0].serveHTTP("served")
+            let added = try ServiceAddition(
+                site.node.meshctl(
+                    "--json", "service", "add", "web", "--port", "80", "-e", "\(site.containers[0].address)"))
+            let address = try #require(added.service.clusterIPs.first)
+            #expect(try site.host.fetch(address) == "served\n")
+            let why = try Explanation(site.node.meshctl("--json", "why", "web"))
+            #expect(why.steps.first?.outcome == .failed && why.verdict.hasPrefix("names are not answered on this node"))
+        }
+    }
+
     private func waitForServices(_ names: [String], at site: Site) throws {
         try wait(for: "the services \(names) at \(site.name)", within: .seconds(10)) { () throws(LabError) in
             let text = try site.node.meshctl("--json", "services")
