@@ -8,11 +8,20 @@ import CFuzzer
 /// The main program of every fuzz target: built by scripts/fuzz, a fuzzer that is guided by coverage; built otherwise, it goes
 /// once through the files named as arguments.
 package enum Fuzzing {
-    private static let target = Mutex<(@Sendable ([UInt8]) -> Void)?>(nil)
+    /// A closure in a `Mutex` itself would get another wrapping with each access.
+    private final class Target: Sendable {
+        let run: @Sendable ([UInt8]) -> Void
+
+        init(_ run: @escaping @Sendable ([UInt8]) -> Void) {
+            self.run = run
+        }
+    }
+
+    private static let target = Mutex<Target?>(nil)
 
     /// Gives inputs to `run`, which must take or refuse them; never returns.
     package static func main(_ run: @escaping @Sendable ([UInt8]) -> Void) -> Never {
-        target.withLock { $0 = run }
+        target.withLock { $0 = Target(run) }
         #if FUZZING
         var count = CommandLine.argc
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = unsafe CommandLine.unsafeArgv
@@ -30,7 +39,7 @@ package enum Fuzzing {
     }
 
     private static func run(_ bytes: [UInt8]) {
-        target.withLock { $0 }?(bytes)
+        target.withLock { $0 }?.run(bytes)
     }
 
     private static func bytes(of path: String) -> [UInt8] {
