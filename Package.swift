@@ -186,7 +186,7 @@ let testTargets: [Target] = [
     tests("DNS", ["DNS", "SansIO", "Services", "Wire"]),
     tests("NameService", ["DNS", "Linux", "NameService", "SansIO", "Services", "Wire"]),
     tests("HostNames", ["HostNames", "Lab", "Wire"]),
-    tests("NameServiceHost", ["DNS", "Lab", "NameService", "SansIO", "Services", "Wire"]),
+    tests("NameServiceHost", ["CLinux", "DNS", "Lab", "Linux", "NameService", "SansIO", "Services", "Wire"]),
     .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     .target(name: "Fuzzing", dependencies: ["CFuzzer"], path: "Tests/Fuzz/Fuzzing", swiftSettings: settings),
     fuzzer("DNS", ["DNS", "SansIO", "Services", "Wire"]),

@@ -17,13 +17,14 @@ final class ServedZone {
         "svc.cluster.local", "none.svc.cluster.local", "x.cluster.local", "1.96.10.in-addr.arpa",
     ]
 
-    init(upstream: Endpoint? = nil) throws {
+    /// On loopback with a port of its own if nothing else is said.
+    init(upstream: Endpoint? = nil, at endpoint: Endpoint? = nil) throws {
         var zone = ZoneSettings()
         zone.reversePrefixes = [try #require(IPPrefix("10.96.0.0/16"))]
         zone.podNames = .disabled
         var builder = ZoneBuilder(zone)
         var settings = NameServerSettings()
-        settings.endpoints = [Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0)]
+        settings.endpoints = [endpoint ?? Endpoint(.v4(IPv4Address(127, 0, 0, 1)), port: 0)]
         if let upstream { settings.resolver.forwarding.routes = [.init(.root, servers: [upstream])] }
         server = try NameServer(settings)
         port = try #require(server.status.listening.first).port
@@ -32,6 +33,8 @@ final class ServedZone {
             builder.set(service, endpoints: endpoints)
             describe(service, endpoints)
         }
+        let address = try #require(IPAddress("10.128.0.7"))
+        builder.set(ZoneHost(name: "alpha", addresses: [address]))
         server.publish(builder.snapshot(serial: 3))
     }
 
