@@ -81,7 +81,7 @@ package struct ResolverFile: Equatable, Sendable {
         }
     }
 
-    /// The domains that names are looked for in; of several lines the last counts.
+    /// The domains that names are looked for in; of several lines the last counts. systemd-resolved writes a lone dot for none.
     package var searchDomains: [String] {
         var domains: [String] = []
         for line in lines {
@@ -89,7 +89,7 @@ package struct ResolverFile: Equatable, Sendable {
             guard let first = words.first, words.count > 1,
                 first.elementsEqual("search".utf8) || first.elementsEqual("domain".utf8)
             else { continue }
-            domains = words.dropFirst().map { String(decoding: $0, as: UTF8.self) }
+            domains = words.dropFirst().map { String(decoding: $0, as: UTF8.self) }.filter { $0 != "." }
         }
         return domains
     }

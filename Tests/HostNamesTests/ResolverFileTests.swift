@@ -62,5 +62,6 @@ import Wire
         #expect(read.servers.map(\.address.description) == ["192.0.2.1", "192.0.2.2", "fe80::1"])
         #expect(read.servers.map(\.interface) == [nil, nil, "eth0"])
         #expect(read.searchDomains == ["a.example", "b.example"])
+        #expect(file("nameserver 192.0.2.1\nsearch .\n").searchDomains == [])
     }
 }
