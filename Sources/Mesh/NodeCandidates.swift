@@ -5,7 +5,7 @@ package import Wire
 
 // Where this node may be reached, and which endpoints of others are worth a try.
 extension Node {
-    /// What others see makes a new record no sooner than this after the last.
+    /// What others see makes a new record no sooner than this after the last, unless nobody could tell anything before.
     static let recordInterval: Duration = .seconds(1)
     /// Private endpoints of one peer that are tried at most.
     static let privateCandidateLimit = 4
@@ -36,11 +36,14 @@ extension Node {
     /// A member, or a STUN server, told us what our packets to it come from.
     mutating func noteReflexive(_ endpoint: Endpoint, toldBy observer: Observer, at now: Instant) {
         guard isPlausible(endpoint) else { return }
-        let before = ownCandidates
+        let before = candidates
         gathered.observe(endpoint, by: observer, at: now)
-        if ownCandidates != before { punchAll(because: .candidatesChanged, at: now) }
-        // Sooner than that, the next round of maintenance does it.
-        if now - recordSignedAt >= Self.recordInterval { refreshRecord(at: now) }
+        if ownCandidates != before.map(\.endpoint) { punchAll(because: .candidatesChanged, at: now) }
+        // Whoever wants to reach a host that has just come needs this; the rest waits for the next round of maintenance.
+        let isFirst = !before.contains {
+            $0.kind == .reflexive && $0.endpoint.address.isIPv4 == endpoint.address.isIPv4
+        }
+        if isFirst || now - recordSignedAt >= Self.recordInterval { refreshRecord(at: now) }
     }
 
     // MARK: those of others

@@ -121,23 +121,43 @@ extension PeerPaths {
         if own.isLeaving, path != current { return use(path, because: .relayLeaving, at: now) }
         if path == current {
             lookAround(own, at: now)
-            return changed
+            guard own.measure.recent.count == 1, let proven = provenDirect(insteadOf: own, at: now) else {
+                return changed
+            }
+            return use(proven.path, because: .provenDirect, at: now)
         }
-        let isStraighter = path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && !current.isDirect
-        if isStraighter, isWelcome(answered, insteadOf: own, at: now) {
+        if isStraighter(path, than: current), isWelcome(answered, insteadOf: own, at: now) {
             return use(path, because: .provenDirect, at: now)
         }
         if !wasUsable || looksBetter(answered, than: own) { beginComparison(at: now) }
         return changed
     }
 
+    private func isStraighter(_ path: Path, than current: Path) -> Bool {
+        path.isDirectDatagram ? !current.isDirectDatagram : path.isStream && !current.isDirect
+    }
+
+    /// The straight path that was proven before there was anything to compare it with.
+    private func provenDirect(insteadOf own: KnownPath, at now: Instant) -> KnownPath? {
+        known.filter {
+            isStraighter($0.path, than: own.path) && $0.isUsable && isWelcome($0, insteadOf: own, at: now)
+        }.min { rank($0) < rank($1) }
+    }
+
     /// Whether a straight path that answers replaces another kind of path at once.
     private func isWelcome(_ path: KnownPath, insteadOf own: KnownPath, at now: Instant) -> Bool {
         guard flaps.allows(own.way, path.way, at: now), path.measure.trafficLoss < 2 * TrafficLoss.tolerance,
-            path.measure.pingLoss < 0.05 || path.measure.lostCount < 4
+            path.measure.pingLoss < 0.05 || path.measure.lostCount < 4, !isBeingMeasured(own, at: now)
         else { return false }
         guard let ours = own.measure.roundTripTime, let theirs = path.measure.recent.last else { return true }
         return theirs.seconds * path.bias <= ours.seconds * own.bias + Self.margin
+    }
+
+    /// Whether the first answer along a path is about to come: without it nobody knows for how long packets along a faster one must
+    /// be held, so that they do not overtake those under way.
+    private func isBeingMeasured(_ path: KnownPath, at now: Instant) -> Bool {
+        path.measure.recent.isEmpty
+            && outstanding.contains { $0.path == path.path && now - $0.sentAt < path.measure.patience }
     }
 
     /// The path in use answered: is it as good as it was?

@@ -70,6 +70,17 @@ import Wire
         #expect(!tried(mesh).contains(inside))
     }
 
+    @Test func `what a host that has just joined is seen as is known to the others at once`() {
+        let mesh = VirtualMesh()
+        let token = mesh.create("hub", at: "198.18.1.2:20007")
+        mesh.join("one", at: "192.168.1.2:20007", behind: "198.18.2.2", with: token)
+        mesh.run(for: .seconds(20))
+        mesh.join("two", at: "192.168.1.3:20008", behind: "198.18.3.2", with: token)
+        mesh.run(for: .milliseconds(500))
+        let told = mesh.hosts["one"]?.node.peers.all.first { $0.name == "two" }?.candidates ?? []
+        #expect(told.contains(Endpoint("198.18.3.2:20008")!), "\(told)")
+    }
+
     @Test func `a port that a gateway forwards is told to the others, and taken back`() throws {
         let mesh = mesh(twoBehind: "198.18.3.2")
         let mapped = Endpoint("198.18.3.2:40000")!

@@ -41,6 +41,29 @@ import Wire
         #expect(hold >= .milliseconds(25) && hold <= .milliseconds(45))
     }
 
+    @Test mutating func `a direct path that answers before the relay waits for its answer, so that packets are held`()
+        throws
+    {
+        script.delays = [PathScript.first: .milliseconds(80), PathScript.home: .milliseconds(40)]
+        script.begin(on: PathScript.first)
+        script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
+        while script.paths.current != PathScript.home, script.elapsed < .seconds(5) {
+            script.run(for: .milliseconds(1))
+        }
+        #expect(script.elapsed >= .milliseconds(80) && script.elapsed <= .milliseconds(90))
+        #expect(script.uses.map(\.reason) == [.firstHeard, .provenDirect])
+        let hold = try #require(script.paths.holdUntil) - script.now
+        #expect(hold >= .milliseconds(25))
+    }
+
+    @Test mutating func `a relay that does not answer keeps no packets from the direct path`() {
+        script.delays = [PathScript.home: .milliseconds(40)]
+        script.begin(on: PathScript.first)
+        script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
+        script.run(for: .seconds(1))
+        #expect(script.paths.current == PathScript.home)
+    }
+
     @Test mutating func `a pong with a wrong nonce or along a wrong path proves nothing`() {
         script.begin(on: PathScript.first)
         script.paths.setCandidates([PathScript.homeEndpoint], at: script.now)
