@@ -13,11 +13,6 @@ package import Wire
 /// `groups` point into the buffers given to `receive`, so they must be sent before those are used again.
 package struct InboundEngine: ~Copyable {
     private static let upcallLimit = 512
-    /// How often one peer may be reported at the same place: at once when it comes there, since the answer to the very next
-    /// packet depends on it, and again while its own path may have failed meanwhile.
-    private static let movedInterval: Duration = .milliseconds(50)
-    /// Places that are remembered for that; beyond them some are reported more often.
-    private static let movedLimit = 4096
 
     /// What arrived on one session since the last note.
     private struct Arrivals {
@@ -29,42 +24,22 @@ package struct InboundEngine: ~Copyable {
         var hasPackets = false
     }
 
-    /// Frames of one train that follow each other on one circuit. Read in place: a copy would count references per frame.
-    private struct RelayedRun {
-        /// `nil` between runs.
-        var circuit: UInt64?
-        var destination = Destination(Endpoint(.v4(.any), port: 0))
-        var meter: RelayMeter?
-        var isLimited = false
-        var packets = 0
-        var bytes = 0
-    }
-
     package var tables = Tables.empty {
         didSet { session = nil }
     }
     package let drops: DropCounters
     /// Upcalls since `removeAll`.
     package private(set) var upcalls: [Upcall] = []
-    /// Messages that this node has relayed.
-    package private(set) var relayedCount: UInt64 = 0
 
     private var coalescer: Coalescer
     private let emptyPacket = PacketBuffer(count: TransportMessage.tagSize)
-    private var relayed = OutgoingGroups(capacity: 64)
-    private var relayedRun = RelayedRun()
+    private var relayed = RelayedFrames()
     private var budget: UpcallBudget
     /// The session of the last message, kept for the rest of its train.
     private var session: Tables.Session?
     private var arrivals = Arrivals()
     private var origin = Origin(.relayed(circuit: 0))
-    private var movedReports: [Appearance: Instant] = [:]
-
-    /// A peer at a place.
-    private struct Appearance: Hashable {
-        let peer: Int
-        let path: Path
-    }
+    private var appearances = Appearances()
 
     /// `mergesUDP` where the TUN takes UDP super-packets.
     package init(drops: DropCounters, mergesUDP: Bool, now: Instant) {
@@ -75,6 +50,9 @@ package struct InboundEngine: ~Copyable {
 
     /// Datagrams to forward since `removeAll`.
     package var groups: [OutgoingGroup] { relayed.list }
+
+    /// Messages that this node has relayed.
+    package var relayedCount: UInt64 { relayed.count }
 
     /// Packets for the TUN, complete with virtio headers.
     package var frameCount: Int { coalescer.frameCount }
@@ -99,7 +77,7 @@ package struct InboundEngine: ~Copyable {
             offset &+= count
         }
         noteArrivals(at: now)
-        endRelayedRun()
+        relayed.endRun()
     }
 
     /// Completes the last frame. To be called when nothing more is there to receive.
@@ -138,8 +116,8 @@ package struct InboundEngine: ~Copyable {
         }
         let id = RelayHeader.circuit(of: datagram)
         // The source is the same throughout a train, so it has been checked.
-        if relayedRun.circuit == id {
-            relay(train, offset, count, isFirst: false, at: now)
+        if relayed.isRunning(along: id) {
+            relay(train, offset, count, at: now)
             return
         }
         guard let circuit = tables.circuit(id) else {
@@ -152,10 +130,8 @@ package struct InboundEngine: ~Copyable {
         }
         switch circuit.role {
         case .relay(let destination, let meter):
-            endRelayedRun()
-            relayedRun = RelayedRun(
-                circuit: id, destination: destination, meter: meter, isLimited: meter.quota.isLimited)
-            relay(train, offset, count, isFirst: true, at: now)
+            relayed.beginRun(along: id, to: destination, meter)
+            relay(train, offset, count, at: now)
         case .end:
             let origin = Origin(.relayed(circuit: id))
             if TransportMessage.isTransport(message) {
@@ -166,26 +142,8 @@ package struct InboundEngine: ~Copyable {
         }
     }
 
-    /// Forwards a frame of the present run.
-    private mutating func relay(_ train: PacketBytes, _ offset: Int, _ count: Int, isFirst: Bool, at now: Instant) {
-        if relayedRun.isLimited, let meter = relayedRun.meter, !meter.admits(count, at: now) {
-            drops.add(.relayLimit)
-            return
-        }
-        RelayHeader.setCircuit(relayedRun.destination.circuit ?? 0, of: train.slice(offset, count))
-        relayed.append(train, offset, count, to: relayedRun.destination, isSameDestination: !isFirst)
-        relayedRun.packets &+= 1
-        relayedRun.bytes &+= count
-    }
-
-    private mutating func endRelayedRun() {
-        guard relayedRun.circuit != nil else { return }
-        relayed.close()
-        if relayedRun.packets > 0 {
-            relayedRun.meter?.noteRelayed(packets: relayedRun.packets, bytes: relayedRun.bytes)
-            relayedCount &+= UInt64(relayedRun.packets)
-        }
-        relayedRun = RelayedRun()
+    private mutating func relay(_ train: PacketBytes, _ offset: Int, _ count: Int, at now: Instant) {
+        if !relayed.append(train, offset, count, at: now) { drops.add(.relayLimit) }
     }
 
     /// Opens a transport message (WireGuard paper §5.4.6).
@@ -299,15 +257,9 @@ package struct InboundEngine: ~Copyable {
             report(.confirmed(peer: peer.index, receiver: session.keypair.localIndex))
         }
         if session.keypair.wantsRekeyAfterReceiving(at: now) { report(.rekeyWanted(peer: peer.index)) }
-        if origin.path != peer.path { reportMoved(peer, at: now) }
-    }
-
-    private mutating func reportMoved(_ peer: PeerEntry, at now: Instant) {
-        let appearance = Appearance(peer: peer.index, path: origin.path)
-        if let last = movedReports[appearance], now < last + Self.movedInterval { return }
-        if movedReports.count >= Self.movedLimit { movedReports.removeAll(keepingCapacity: true) }
-        movedReports[appearance] = now
-        report(.moved(peer: peer.index, to: origin))
+        if origin.path != peer.path, appearances.areNews(of: peer.index, along: origin.path, at: now) {
+            report(.moved(peer: peer.index, to: origin))
+        }
     }
 
     // MARK: control thread
