@@ -36,6 +36,9 @@ enum CircuitCloseReason: UInt8 {
 extension Node {
     /// Circuits that lead to one peer; the oldest that is not in use makes room.
     static let circuitsPerPeer = 8
+    /// Of them through one relay: one that each side has opened, and what takes their place. A relay that offers more, in whoever's
+    /// name, takes no room from others.
+    static let circuitsPerPeerAndRelay = 3
     /// Circuits that one relay may have with us, whoever they lead to.
     static let circuitsPerRelay = 1024
     /// How long a circuit may be without its relay's or its target's answer.
@@ -77,9 +80,11 @@ extension Node {
         guard let peer = peers[circuit.peer], let relay = peers[circuit.relay],
             relay.carriedCircuitCount < Self.circuitsPerRelay
         else { return nil }
-        if peer.circuits.count >= Self.circuitsPerPeer,
-            let oldest = peer.circuits.first(where: { !peer.paths.isFirst(.relayed(circuit: $0)) })
-        {
+        let sameWay = peer.circuits.filter { self.relay(of: .relayed(circuit: $0))?.peer == circuit.relay }
+        let crowd =
+            sameWay.count >= Self.circuitsPerPeerAndRelay
+            ? sameWay : peer.circuits.count >= Self.circuitsPerPeer ? peer.circuits : []
+        if let oldest = crowd.first(where: { !peer.paths.isFirst(.relayed(circuit: $0)) }) {
             closeCircuit(oldest, at: now)
         }
         guard let identifier = circuits.insert(.local(circuit), using: &random) else { return nil }

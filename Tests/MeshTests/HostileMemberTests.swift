@@ -12,13 +12,14 @@ import Wire
 /// What a member may try that has a valid certificate, its invite's key and the mesh secret.
 @Suite struct HostileMemberTests {
     private let mesh = VirtualMesh()
+    private let token: JoinToken?
     private static let address = Endpoint(.v4(IPv4Address(198, 18, 3, 2)), port: 20007)
 
     init() {
         // Whoever made the mesh is away, so nobody vouches for the certificates that members wrote themselves.
         mesh.join("hub", at: "198.18.1.2:20007", with: mesh.create("root", at: "198.18.9.2:20007"))
         mesh.run(for: .seconds(2))
-        let token = mesh.invite(from: "root", uses: 100)
+        token = mesh.invite(from: "root", uses: 100)
         mesh.remove("root")
         mesh.join("victim", at: "198.18.2.2:20007", with: token)
         mesh.run(for: .seconds(2))
@@ -106,6 +107,33 @@ import Wire
         mesh.run(for: .seconds(30))
         let left = try #require(mesh.hosts["hub"]?.node.relay.circuitCount)
         #expect(left <= Node.circuitsPerPeer, "the victim keeps no more")
+    }
+
+    @Test func `circuits that a relay offers in another's name take no room from those through other relays`() throws {
+        mesh.join("other", at: "198.18.4.2:20007", with: token)
+        mesh.run(for: .seconds(2))
+        let target = try #require(mesh.hosts["victim"]?.node.identity.nodeID)
+        func offer(_ count: Int, through relay: String) {
+            mesh.with("hub") { node, now in
+                guard let number = node.peer(named: relay) else { return }
+                for step in 1...UInt64(count) {
+                    node.receiveOffer(relayID: step, origin: target.bytes, message: [], from: number, at: now)
+                }
+            }
+        }
+        /// How many of the hub's circuits to the victim go through a relay.
+        func count(through relay: String) -> Int {
+            guard let node = mesh.hosts["hub"]?.node, let victim = node.peer(named: "victim") else { return 0 }
+            return node.peers[victim]?.circuits.count { identifier in
+                node.relay(of: .relayed(circuit: identifier))?.peer == node.peer(named: relay)
+            } ?? 0
+        }
+        offer(2, through: "other")
+        let before = count(through: "other")
+        #expect(before >= 2)
+        offer(100, through: "mallory")
+        #expect(count(through: "other") == before)
+        #expect((1...Node.circuitsPerPeerAndRelay).contains(count(through: "mallory")))
     }
 
     /// Frames from mallory, as many times, and what the hub counted as too much of them.
