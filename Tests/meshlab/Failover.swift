@@ -51,6 +51,11 @@ enum Failover {
         },
     ]
 
+    /// The pairs that need a port search, under names of their own: how often one fails takes many runs to tell.
+    static let searches = Matrix.natPairs.filter { $0.isSearched }.map { row in
+        Trial(name: "search-\(row.name)") { try Matrix.measure(row, in: $0, files: $1, into: &$2) }
+    }
+
     /// Long enough for standbys to be bound and round trips to be known.
     static let steadyTime: Duration = .seconds(5)
     private static let cone = Access(.portRestricted)

@@ -12,10 +12,10 @@ struct MatrixReport {
         let outcomes = try pool.perform(rows.map(\.name), runs: runs)
         let lines = rows.map { row in line(row, outcomes[row.name] ?? TrialPool.Outcome()) }
         return """
-            Median and (worst) of \(runs) runs each, in milliseconds since the first packet between the two.
+            Median and (worst), in milliseconds since the first packet between the two.
 
-            | one end | the other | first answer | first direct packet | path in the end | lost, late, twice |
-            |---|---|---|---|---|---|
+            | one end | the other | first answer | first direct packet | path in the end | lost, late, twice | runs |
+            |---|---|---|---|---|---|---|
             \(lines.joined(separator: "\n"))
             """
     }
@@ -33,7 +33,7 @@ struct MatrixReport {
         let cells = [
             row.left, row.right, Statistic.medianAndWorst(outcome.figures("first")),
             Statistic.medianAndWorst(outcome.figures("direct")), (counted + failed).joined(separator: ", "),
-            counts.joined(separator: ", "),
+            counts.joined(separator: ", "), "\(runs)",
         ]
         return "| \(cells.joined(separator: " | ")) |"
     }

@@ -41,10 +41,9 @@ struct Trial: Sendable {
 
     /// Every trial there is, by name.
     static let all: [String: Trial] = Dictionary(
-        uniqueKeysWithValues: (Matrix.trials + Failover.trials + RelayChoice.trials + Crowd.trials + Nebula.trials).map
-        {
-            ($0.name, $0)
-        })
+        uniqueKeysWithValues: [
+            Matrix.trials, Failover.trials, Failover.searches, RelayChoice.trials, Crowd.trials, Nebula.trials,
+        ].joined().map { ($0.name, $0) })
 
     /// Runs the trial and prints what it found, and on an error why, with what the agents logged.
     func perform(files: String) -> Int32 {
