@@ -61,7 +61,11 @@ extension Agent {
     }
 
     private func apply(_ change: CatalogChange, on mesh: MeshService) {
-        _ = withMesh { $0.services.apply([change], at: SystemClock.now, by: &$0.host.rules) }
+        let now = SystemClock.now
+        _ = withMesh { mesh in
+            mesh.services.apply([change], at: now, by: &mesh.host.rules)
+            mesh.services.saveNow(at: now)
+        }
     }
 
     // MARK: names

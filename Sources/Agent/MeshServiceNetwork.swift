@@ -33,6 +33,7 @@ extension MeshService {
         configureNode()
         services.repair(at: SystemClock.now, by: &host.rules)
         services.names.publish()
+        services.names.listen()
         hearAll()
         tellWhetherToWatch(at: SystemClock.now)
         drain()

@@ -22,6 +22,9 @@ struct ServiceCommandTests {
 
             try waitForServices(["web"], at: client)
             #expect(try client.containers[0].fetch(address) == "this is \(server.name)\n")
+            try wait(for: "names at \(client.name)", within: .seconds(5)) { () throws(LabError) in
+                try client.node.status().services?.names?.listening.isEmpty == false
+            }
             let name = "web.shop.svc.cluster.local"
             let answer = try NameAnswer(client.node.meshctl("--json", "dns", "lookup", name))
             #expect(answer.origin == "zone" && answer.answers.map(\.data) == ["\(address)"])
@@ -64,10 +67,11 @@ struct ServiceCommandTests {
                 try !site.host.run("ss", "--no-header", "--listening", "--udp", "sport", "=", "53").isEmpty
             }
             try site.node.up()
-            let status = try site.node.status()
-            let names = try #require(status.services?.names)
-            #expect(names.problems.contains { $0.text.contains("is held by nc (process \(squatter.pid))") }, "\(names)")
-            #expect(status.state == .ready)
+            try wait(for: "the name of who has port 53", within: .seconds(5)) { () throws(LabError) in
+                let problems = try site.node.status().services?.names?.problems ?? []
+                return problems.contains { $0.text.contains("is held by nc (process \(squatter.pid))") }
+            }
+            #expect(try site.node.status().state == .ready)
             _ = try site.containers[0].serveHTTP("served")
             let added = try ServiceAddition(
                 site.node.meshctl(

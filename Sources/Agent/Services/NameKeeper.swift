@@ -45,7 +45,7 @@ final class NameKeeper {
         serial = UInt32(truncatingIfNeeded: SystemClock.wallTime.seconds)
         guard settings.enabled else { return }
         var server = NameServerSettings()
-        server.endpoints = settings.listen.map { Endpoint($0, port: Configuration.DNS.defaultPort) }
+        server.endpoints = Self.endpoints(settings)
         server.resolver.forwarding = forwarding
         server.resolver.searchDomains = host.searchDomains.compactMap { DomainName($0) }
         upstreamsAt = SystemClock.now + Self.upstreamInterval
@@ -110,6 +110,15 @@ final class NameKeeper {
     func publish() {
         serial &+= 1
         server?.publish(builder.snapshot(serial: serial))
+    }
+
+    /// Tries at once to listen where it does not yet: the addresses are on the host now.
+    func listen() {
+        server?.setEndpoints(Self.endpoints(settings))
+    }
+
+    private static func endpoints(_ settings: Configuration.DNS) -> [Endpoint] {
+        settings.listen.map { Endpoint($0, port: Configuration.DNS.defaultPort) }
     }
 
     func stop() {

@@ -242,6 +242,11 @@ final class ServiceKeeper {
         return ServiceAnnouncement(of: catalog, mappings: ownMappings)
     }
 
+    /// Writes what is not on disk yet: what somebody was told to be done is not lost by a crash.
+    func saveNow(at now: Instant) {
+        saveAt = state.save(&catalog) ? nil : now + Self.retryInterval
+    }
+
     /// What did not fit into our announcement is a problem for whoever waits for it elsewhere.
     func noteLeftOut(_ count: Int) {
         problems["announcement"] =
