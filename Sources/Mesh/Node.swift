@@ -187,12 +187,16 @@ package struct Node {
     var directory = Directory()
     var peers = PeerTable()
     var sessions = SlotMap<SessionSlot>(limit: 65_536, identifierBits: 32)
-    var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64)
+    var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64) {
+        didSet { areCircuitsStale = true }
+    }
     var links: [UInt32: Link] = [:]
     var lastLink: UInt32 = 0
     var streams = StreamPlan()
     var acceptedStreams: [UInt32: AcceptedStream] = [:]
-    var relay: RelayServer
+    var relay: RelayServer {
+        didSet { areCircuitsStale = true }
+    }
     var deadlines = Deadlines<DeadlineKey>()
     var actions: [Action] = []
     /// Refusals that become events: what a flood makes of them is counted.
@@ -209,6 +213,15 @@ package struct Node {
     /// Sockets won by searches, and whose they are.
     var wonLinks: [UInt32: Int] = [:]
     var areTablesStale = true
+    /// The circuits in the tables are to be made anew; many tables have the same.
+    var areCircuitsStale = true
+    var publishedCircuits = CircuitTable()
+    /// By peer, what `publishedCircuits` were made with.
+    var circuitReaches: [Int: CircuitReach] = [:]
+    /// The same of where peers are.
+    var arePlacesStale = false
+    var publishedPlaces: Set<Endpoint> = []
+    var peerPlaces: [Int: [Endpoint]] = [:]
     var areRoutesStale = true
     /// There are more relays than anchors.
     var hasChoiceOfRelays = false

@@ -296,7 +296,7 @@ extension Node {
         }
         searchEvidence[number] = nil
         peers.remove(number)
-        areTablesStale = true
+        forgetInTables(number)
         areRoutesStale = true
     }
 
