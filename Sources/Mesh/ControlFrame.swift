@@ -55,6 +55,8 @@ package enum ControlFrame: Equatable, Sendable {
         case relaying = 5
         /// Why a path is as it is, asked by an operator at another node.
         case inquiry = 6
+        /// Which records the sender has learned lately (`RecordNews`).
+        case news = 8
     }
 
     /// Bytes of one unfragmented frame, so that it fits the smallest inner MTU.

@@ -109,6 +109,8 @@ package struct Node {
         package var circuitsRefused = 0
         package var tentativeRefused = 0
         package var recordsRefused = 0
+        /// Records that peers told of, beyond what is remembered.
+        package var newsLeftOut = 0
         /// Frames of peers that sent more than they may.
         package var overBudget = 0
         /// Refusals beyond those that were reported as events.
@@ -155,6 +157,10 @@ package struct Node {
         case lifetime
         /// Records that came lately are passed on.
         case spreading
+        /// Others are told which records are news.
+        case telling
+        /// Records that others told of and nobody brought are asked for.
+        case news
         /// Routes to nodes without a session are settled.
         case routes
         case maintenance
@@ -348,6 +354,8 @@ package struct Node {
             case .discovery: advanceDiscovery(to: now)
             case .lifetime: advanceLifetime(to: now)
             case .spreading: passOn(at: now)
+            case .telling: tellNews(at: now)
+            case .news: askForMissing(at: now)
             case .routes: areRoutesStale = true
             case .maintenance: maintain(at: now)
             }

@@ -92,6 +92,7 @@ extension Node {
         case .reachability: receiveReachability(payload, from: number, at: now)
         case .relaying: receiveRelaying(payload, from: number, at: now)
         case .inquiry: receiveInquiry(payload, from: number, at: now)
+        case .news: receiveNews(payload, from: number, at: now)
         }
     }
 
@@ -164,6 +165,7 @@ extension Node {
         discoverWithNewcomer(at: now)
         notePathForPunching(number, at: now)
         sendDigest(to: number, at: now)
+        if peers.isAnchor(number) { askForNews(number, at: now) }
         noteRecent()
         chooseAnchorsSoon(at: now)
         reconnectThroughRelay(number, at: now)

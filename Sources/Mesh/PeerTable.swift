@@ -107,6 +107,10 @@ extension PeerTable {
 
     func path(of number: Int) -> Path? { holds(number) ? slots[number].peer!.paths.current : nil }
     func endpoint(of number: Int) -> Endpoint? { holds(number) ? slots[number].peer!.lastEndpoint : nil }
+    func wantsNews(_ number: Int, at now: Instant) -> Bool {
+        holds(number) && slots[number].peer!.newsWantedUntil > now
+    }
+
     func localAddress(of number: Int) -> IPAddress? { holds(number) ? slots[number].peer!.localAddress : nil }
     func entry(of number: Int) -> PeerEntry? { holds(number) ? slots[number].peer!.entry : nil }
 
