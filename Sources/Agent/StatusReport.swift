@@ -95,6 +95,7 @@ extension MeshService {
             .init("handshakes asked to come again with a cookie", UInt64(counts.cookiesAsked)),
             .init("strangers turned away", UInt64(counts.tentativeRefused)),
             .init("records refused", UInt64(counts.recordsRefused)),
+            .init("news of records beyond the limit", UInt64(counts.newsLeftOut)),
             .init("candidates beyond the limit", UInt64(counts.candidatesLeftOut)),
             .init("announcements refused", UInt64(counts.announcementsRefused)),
             .init("nodes not watched for others", UInt64(counts.liveness.watchesRefused)),

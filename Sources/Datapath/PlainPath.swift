@@ -120,7 +120,7 @@ package struct PlainPath {
         }
         let id = PacketBuffer.reading(datagram, RelayHeader.circuit)
         guard let circuit = tables.circuit(id) else { return drop(.unknownCircuit) }
-        guard circuit.source == source else { return drop(.wrongCircuitSource) }
+        guard circuit.accepts(from: source) else { return drop(.wrongCircuitSource) }
         switch circuit.role {
         case .relay(let destination, let meter):
             guard meter.admits(datagram.count, at: now) else { return drop(.relayLimit) }

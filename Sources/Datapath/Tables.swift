@@ -15,10 +15,10 @@ package final class Tables: Sendable {
     package let routes: RouteTable
     /// Judges the MACs of strangers' initiations to this node; `nil`: they are not checked.
     package let handshakeMACs: HandshakeMACs?
+    private let sessions: [Session?]
+    private let circuits: CircuitTable
     /// Where peers are.
     private let endpoints: Set<Endpoint>
-    private let sessions: [Session?]
-    private let circuits: [CircuitEntry?]
 
     /// A keypair that messages may arrive on, and whose it is.
     package struct Session: Sendable {
@@ -35,24 +35,27 @@ package final class Tables: Sendable {
 
     /// `routes` lead to indices of `peers`; every `PeerEntry.index` is its own place there. Of two sessions or circuits
     /// in one slot the later counts; who allocates identifiers sees to it that there are none.
-    package init(
+    package convenience init(
         generation: UInt64, peers: [PeerEntry] = [], sessions: [Session] = [], circuits: [CircuitEntry] = [],
         routes: RouteTable = .empty, handshakeMACs: HandshakeMACs? = nil
+    ) {
+        self.init(
+            generation: generation, peers: peers, sessions: sessions, circuits: CircuitTable(circuits),
+            endpoints: Set(peers.flatMap(\.endpoints)), routes: routes, handshakeMACs: handshakeMACs)
+    }
+
+    /// The same of parts that many tables have in common. Precondition: `endpoints` are those of `peers`.
+    package init(
+        generation: UInt64, peers: [PeerEntry], sessions: [Session], circuits: CircuitTable, endpoints: Set<Endpoint>,
+        routes: RouteTable, handshakeMACs: HandshakeMACs?
     ) {
         self.generation = generation
         self.routes = routes
         self.handshakeMACs = handshakeMACs
-        var endpoints: Set<Endpoint> = []
-        for peer in peers {
-            if case .direct(let endpoint)? = peer.path { endpoints.insert(endpoint) }
-            for destination in [peer.destination, peer.duplicate] {
-                if let destination { endpoints.insert(destination.endpoint) }
-            }
-        }
+        self.circuits = circuits
         self.endpoints = endpoints
-        self.peers = Self.table(peers) { $0.index }
-        self.sessions = Self.table(sessions) { Self.slot(ofReceiver: $0.keypair.localIndex) }
-        self.circuits = Self.table(circuits) { Self.slot(ofCircuit: $0.id) }
+        self.peers = slotTable(peers) { $0.index }
+        self.sessions = slotTable(sessions) { Self.slot(ofReceiver: $0.keypair.localIndex) }
     }
 
     package static func slot(ofReceiver index: UInt32) -> Int { Int(index & 0xffff) }
@@ -66,11 +69,7 @@ package final class Tables: Sendable {
         return session
     }
 
-    func circuit(_ id: UInt64) -> CircuitEntry? {
-        let slot = Self.slot(ofCircuit: id)
-        guard slot < circuits.count, let circuit = circuits[slot], circuit.id == id else { return nil }
-        return circuit
-    }
+    func circuit(_ id: UInt64) -> CircuitEntry? { circuits[id] }
 
     /// Whether a peer is at the other end: strangers have neither circuits nor links.
     func isKnown(_ path: Path) -> Bool {
@@ -94,15 +93,32 @@ package final class Tables: Sendable {
         peers.indices.contains(index) ? peers[index] : nil
     }
 
-    private static func table<Entry>(_ entries: [Entry], slot: (Entry) -> Int) -> [Entry?] {
-        var table: [Entry?] = []
-        for entry in entries {
-            let slot = slot(entry)
-            if slot >= table.count { table += Array(repeating: nil, count: slot + 1 - table.count) }
-            table[slot] = entry
-        }
-        return table
+}
+
+/// Entries by their slots; of two in one the later counts.
+private func slotTable<Entry>(_ entries: [Entry], slot: (Entry) -> Int) -> [Entry?] {
+    let count = entries.reduce(0) { max($0, slot($1) + 1) }
+    var table = [Entry?](repeating: nil, count: count)
+    for entry in entries { table[slot(entry)] = entry }
+    return table
+}
+
+/// The circuits that frames may arrive on, by their slots.
+package struct CircuitTable: Sendable {
+    private let entries: [CircuitEntry?]
+
+    package init(_ entries: [CircuitEntry] = []) {
+        self.entries = slotTable(entries) { Tables.slot(ofCircuit: $0.id) }
     }
+
+    package subscript(id: UInt64) -> CircuitEntry? {
+        let slot = Tables.slot(ofCircuit: id)
+        guard slot < entries.count, let entry = entries[slot], entry.id == id else { return nil }
+        return entry
+    }
+
+    /// Those that there are, in the order of their slots.
+    package var all: [CircuitEntry] { entries.compactMap(\.self) }
 }
 
 /// Where datagrams to a peer go: an endpoint, and the relay's circuit when the endpoint is a relay.
@@ -157,6 +173,15 @@ package final class PeerEntry: Sendable {
         self.duplicate = duplicate
         self.holdUntil = holdUntil
         self.movedAt = movedAt
+    }
+
+    /// Where the peer is.
+    package var endpoints: [Endpoint] {
+        var endpoints: [Endpoint] = []
+        if case .direct(let endpoint)? = path { endpoints.append(endpoint) }
+        if let destination { endpoints.append(destination.endpoint) }
+        if let duplicate { endpoints.append(duplicate.endpoint) }
+        return endpoints
     }
 }
 

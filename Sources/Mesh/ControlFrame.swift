@@ -57,6 +57,8 @@ package enum ControlFrame: Equatable, Sendable {
         case inquiry = 6
         /// What nodes offer the mesh (`AnnouncementMessage`).
         case announcements = 7
+        /// Which records the sender has learned lately (`RecordNews`).
+        case news = 8
         /// Asks for a sign of life, and gives one (`Node.ask`): one byte, 1 or 2.
         case liveness = 9
     }

@@ -19,6 +19,7 @@ struct Directory: Sendable {
 
     func entry(of node: NodeID) -> Entry? { entries[node] }
     func record(of node: NodeID) -> NodeRecord? { entries[node]?.record }
+    func encoded(of node: NodeID) -> [UInt8]? { entries[node]?.encoded }
     func chain(of node: NodeID) -> CertificateChain? { entries[node]?.record.chain }
 
     /// Whether a node relays for everybody, and for those on its networks; `nil` for a node without a record.

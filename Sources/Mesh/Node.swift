@@ -117,6 +117,8 @@ package struct Node {
         package var recordsRefused = 0
         package var announcementsRefused = 0
         package var liveness = LivenessCounts()
+        /// Records that peers told of, beyond what is remembered.
+        package var newsLeftOut = 0
         /// Frames of peers that sent more than they may.
         package var overBudget = 0
         /// Refusals beyond those that were reported as events.
@@ -163,6 +165,10 @@ package struct Node {
         case lifetime
         /// Records that came lately are passed on.
         case spreading
+        /// Others are told which records are news.
+        case telling
+        /// Records that others told of and nobody brought are asked for.
+        case news
         /// Routes to nodes without a session are settled.
         case routes
         /// Somebody is listened for.
@@ -202,12 +208,16 @@ package struct Node {
     var directory = Directory()
     var peers = PeerTable()
     var sessions = SlotMap<SessionSlot>(limit: 65_536, identifierBits: 32)
-    var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64)
+    var circuits = SlotMap<CircuitSlot>(limit: 65_536, identifierBits: 64) {
+        didSet { areCircuitsStale = true }
+    }
     var links: [UInt32: Link] = [:]
     var lastLink: UInt32 = 0
     var streams = StreamPlan()
     var acceptedStreams: [UInt32: AcceptedStream] = [:]
-    var relay: RelayServer
+    var relay: RelayServer {
+        didSet { areCircuitsStale = true }
+    }
     var deadlines = Deadlines<DeadlineKey>()
     var actions: [Action] = []
     /// Refusals that become events: what a flood makes of them is counted.
@@ -224,6 +234,15 @@ package struct Node {
     /// Sockets won by searches, and whose they are.
     var wonLinks: [UInt32: Int] = [:]
     var areTablesStale = true
+    /// The circuits in the tables are to be made anew; many tables have the same.
+    var areCircuitsStale = true
+    var publishedCircuits = CircuitTable()
+    /// By peer, what `publishedCircuits` were made with.
+    var circuitReaches: [Int: CircuitReach] = [:]
+    /// The same of where peers are.
+    var arePlacesStale = false
+    var publishedPlaces: Set<Endpoint> = []
+    var peerPlaces: [Int: [Endpoint]] = [:]
     var areRoutesStale = true
     /// There are more relays than anchors.
     var hasChoiceOfRelays = false
@@ -355,6 +374,8 @@ package struct Node {
             case .discovery: advanceDiscovery(to: now)
             case .lifetime: advanceLifetime(to: now)
             case .spreading: passOn(at: now)
+            case .telling: tellNews(at: now)
+            case .news: askForMissing(at: now)
             case .routes: areRoutesStale = true
             case .ear(let number): advanceEar(number, at: now)
             case .beats: beat(at: now)

@@ -63,7 +63,9 @@ extension Node {
                 tunnel.setPersistentKeepalive(keepalive, at: now)
                 return isAnchor ? tunnel.connect(at: now) : []
             }
-            if isAnchor { watchPaths(number, at: now) }
+            guard isAnchor else { continue }
+            watchPaths(number, at: now)
+            askForNews(number, at: now)
         }
     }
 

@@ -87,7 +87,7 @@ extension Node {
         if let oldest = crowd.first(where: { !peer.paths.isFirst(.relayed(circuit: $0)) }) {
             closeCircuit(oldest, at: now)
         }
-        guard let identifier = circuits.insert(.local(circuit), using: &random) else { return nil }
+        guard let identifier = place(.local(circuit)) else { return nil }
         peers[circuit.peer]?.circuits.append(identifier)
         peers[circuit.relay]?.carriedCircuitCount += 1
         return identifier
@@ -106,6 +106,13 @@ extension Node {
         areTablesStale = true
         addPath(circuit: replyID, at: now)
         if !message.isEmpty { receive(message, along: .relayed(circuit: replyID), at: now) }
+    }
+
+    /// Gives a circuit an identifier; `nil` when there are too many.
+    mutating func place(_ circuit: CircuitSlot) -> UInt64? {
+        var source = random
+        defer { random = source }
+        return circuits.insert(circuit, using: &source)
     }
 
     /// Sends a tunnel message along a path. The answer to an offer rides in its acceptance.

@@ -96,6 +96,7 @@ extension Node {
         case .inquiry: receiveInquiry(payload, from: number, at: now)
         case .announcements: receiveAnnouncement(payload, from: number, at: now)
         case .liveness: receiveLiveness(payload, from: number, along: path, at: now)
+        case .news: receiveNews(payload, from: number, at: now)
         }
     }
 
@@ -171,6 +172,7 @@ extension Node {
         sendDigest(to: number, at: now)
         sendAnnouncementDigest(to: number, at: now)
         considerContacts(at: now)
+        if peers.isAnchor(number) { askForNews(number, at: now) }
         noteRecent()
         chooseAnchorsSoon(at: now)
         reconnectThroughRelay(number, at: now)

@@ -20,12 +20,20 @@ struct RecordContent: Equatable, Sendable {
     var certificateSerial: UInt64 = 0
     var streamPort: UInt16 = 0
     var relays: [UInt64] = []
+
+    var withoutRelays: RecordContent {
+        var copy = self
+        copy.relays = []
+        return copy
+    }
 }
 
 // Who is in the mesh: certificates, records, and how they spread.
 extension Node {
     /// A node's record is signed anew at least this often.
     static let recordRefreshInterval: Duration = .seconds(6 * 3600)
+    /// When nothing but the relays in it differs, no more often than this.
+    static let relaysInterval: Duration = .seconds(5)
     static let takenSubnetsLimit = 500
     /// How long records of a peer are not looked at after too many that were refused.
     static let ignoredTime: Duration = .seconds(10)
@@ -135,7 +143,7 @@ extension Node {
                     registry.chain(of: change.node) == entry.record.chain
                 {
                     place(entry.record, at: now)
-                    spread(change.node, from: nil, at: now)
+                    spread(entry.record, from: nil, at: now)
                 }
             case .refused(let refusal): expel(change.node, explained(refusal), at: now)
             case nil:
@@ -174,7 +182,7 @@ extension Node {
         actions.append(.save(.record(node: record.nodeID, number: record.number, encoded: encoded)))
         countCandidatesLeftOut(of: record)
         place(record, at: now)
-        spread(record.nodeID, from: number, at: now)
+        spread(record, from: number, at: now)
     }
 
     /// Makes a record's node a peer.
@@ -244,6 +252,10 @@ extension Node {
         if isReachableLocally, relay.mode == .on { content.abilities.insert(.localRelay) }
         if isReachable, relay.mode == .on { content.streamPort = configuration.streamPort }
         guard force || content != recordContent else { return }
+        // Which relays we keep is a hint, and changes by steps when one dies: maintenance comes back to it.
+        let isUrgent =
+            force || content.withoutRelays != recordContent.withoutRelays || recordContent.relays.isEmpty
+        guard isUrgent || now - recordSignedAt >= Self.relaysInterval else { return }
         recordContent = content
         recordNumber += 1
         recordSignedAt = now

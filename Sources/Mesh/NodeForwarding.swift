@@ -58,8 +58,8 @@ extension Node {
         guard let next = nextHop(to: target, from: origin, passed: passed, by: opener) else {
             return .failure(.targetUnreachable)
         }
-        guard let openerID = circuits.insert(.forwarded, using: &random) else { return .failure(.tooManyCircuits) }
-        guard let targetID = circuits.insert(.forwarded, using: &random) else {
+        guard let openerID = place(.forwarded) else { return .failure(.tooManyCircuits) }
+        guard let targetID = place(.forwarded) else {
             circuits[openerID] = nil
             return .failure(.tooManyCircuits)
         }

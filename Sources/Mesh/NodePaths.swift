@@ -18,50 +18,39 @@ extension Node {
         if case .relayed(let identifier) = path {
             guard case .local(let circuit)? = circuits[identifier], circuit.peer == number else { return }
         }
-        if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
-        if path == peers[number]?.paths.current { peers[number]?.tunnel.activity.endSilence() }
         if !liveness.ears.isEmpty { hear(number, at: now, now: now) }
         noteHeardAlongStream(number, path, at: now)
         noteForSearch(number, along: path, at: now)
+        // Most of what comes: nothing changes but when it came.
+        if path.isDirect, peers.update(number, { $0.heardAgain(along: path, at: now) }) == true { return }
+        if case .direct(let endpoint) = path, !endpoint.isLink { peers[number]?.lastEndpoint = endpoint }
+        if path == peers.path(of: number) { peers[number]?.tunnel.activity.endSilence() }
         let relay = relay(of: path)
         let isNewSource = path.isDirect && peers[number]?.paths.hasHeard(along: path) == false
         updatePaths(number, at: now) { $0.heard(along: path, through: relay, at: now, using: &$1) }
         // Circuits take frames from there from now on.
-        if isNewSource { areTablesStale = true }
+        if isNewSource { touch(number) }
     }
 
     /// The packet threads noted packets of a peer: its paths are watched as closely as that calls for.
     mutating func watchPaths(_ number: Int, at now: Instant) {
-        guard let peer = peers[number], peer.hasSession else { return }
-        let lackedStandby = peer.paths.lacksStandby
-        let traffic = traffic(of: peer)
-        peers[number]?.paths.observe(traffic, at: now)
-        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
-        if !lackedStandby, peers[number]?.paths.lacksStandby == true { seekCircuits(to: number, at: now) }
+        guard peers.isConnected(number), let watched = peers.update(number, { $0.watchPaths(at: now) }) else { return }
+        deadlines.set(watched.deadline, for: .paths(number))
+        if watched.seeks { seekCircuits(to: number, at: now) }
     }
 
     /// Packets that only came in wake nobody: who had some lately is looked at now and then. So is who still lacks a standby.
     mutating func watchAllPaths(at now: Instant) {
-        for peer in peers.all where peer.hasSession {
-            if let last = peer.tunnel.activity.lastPacket, now - last < Self.maintenanceInterval * 2 {
-                watchPaths(peer.number, at: now)
-            }
-            if peers[peer.number]?.paths.lacksStandby == true { seekCircuits(to: peer.number, at: now) }
+        for number in peers.connected {
+            let last = peers.update(number) { $0.tunnel.activity.lastPacket }
+            if let last = last ?? nil, now - last < Self.maintenanceInterval * 2 { watchPaths(number, at: now) }
+            if peers.update(number, { $0.paths.lacksStandby }) == true { seekCircuits(to: number, at: now) }
         }
     }
 
     mutating func advancePaths(of number: Int, at now: Instant) {
-        guard let peer = peers[number] else { return }
-        let traffic = traffic(of: peer)
-        peers[number]?.paths.observe(traffic, at: now)
+        guard peers.update(number, { $0.observeTraffic(at: now) }) != nil else { return }
         updatePaths(number, at: now) { $0.advance(to: now, using: &$1) }
-    }
-
-    private func traffic(of peer: Peer) -> PeerPaths.Traffic {
-        let activity = peer.tunnel.activity
-        return PeerPaths.Traffic(
-            lastPacket: activity.lastPacket, silentSince: activity.watchSilence(),
-            packetsSent: activity.innerSent, packetsReceived: activity.innerReceived, isKept: peer.isAnchor)
     }
 
     /// Works on a peer's paths, carries out what they ask for and follows their deadline.
@@ -85,7 +74,7 @@ extension Node {
                 if peers[number]?.hasDirectPath == true { requestPunch(number, at: now) }
             }
         }
-        deadlines.set(peers[number]?.paths.nextDeadline, for: .paths(number))
+        deadlines.set(peers.update(number) { $0.paths.nextDeadline } ?? nil, for: .paths(number))
     }
 
     private mutating func took(_ path: Path?, because reason: PeerPaths.Reason, _ number: Int, at now: Instant) {
@@ -138,8 +127,7 @@ extension Node {
         discoverSoon(at: now)
         for peer in peers.all where peer.hasSession || peer.isAnchor {
             if peer.hasSession {
-                let traffic = traffic(of: peer)
-                peers[peer.number]?.paths.observe(traffic, at: now)
+                peers[peer.number]?.observeTraffic(at: now)
                 updatePaths(peer.number, at: now) { $0.networkChanged(at: now, using: &$1) }
             } else {
                 connect(peer.number, at: now)
@@ -158,6 +146,31 @@ extension Node {
         else { return }
         wokenAt = now
         networkChanged(at: now)
+    }
+}
+
+extension Peer {
+    /// As `Node.heard`, for what changes nothing but when it came; `false`: nothing was done.
+    fileprivate mutating func heardAgain(along path: Path, at now: Instant) -> Bool {
+        guard paths.heardAgain(along: path, at: now) else { return false }
+        if case .direct(let endpoint) = path, !endpoint.isLink { lastEndpoint = endpoint }
+        tunnel.activity.endSilence()
+        return true
+    }
+
+    fileprivate mutating func observeTraffic(at now: Instant) {
+        let activity = tunnel.activity
+        let traffic = PeerPaths.Traffic(
+            lastPacket: activity.lastPacket, silentSince: activity.watchSilence(),
+            packetsSent: activity.innerSent, packetsReceived: activity.innerReceived, isKept: isAnchor)
+        paths.observe(traffic, at: now)
+    }
+
+    /// When the paths are to be looked at again, and whether another relay has come to be wanted.
+    fileprivate mutating func watchPaths(at now: Instant) -> (deadline: Instant?, seeks: Bool) {
+        let lackedStandby = paths.lacksStandby
+        observeTraffic(at: now)
+        return (paths.nextDeadline, !lackedStandby && paths.lacksStandby)
     }
 }
 

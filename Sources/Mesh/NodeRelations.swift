@@ -67,15 +67,13 @@ extension Node {
     /// One that the peer itself keeps a tunnel with reaches it without delay.
     func relayCandidates(for number: Int? = nil) -> [Int] {
         let hints = Set(number.flatMap { peers[$0]?.nodeID }.flatMap { directory.record(of: $0)?.relays } ?? [])
-        let usable = peers.connectedMembers.compactMap { other -> Peer? in
-            guard other != number, peers.path(of: other)?.isDirect == true, canRelay(other), let peer = peers[other],
-                !peer.isLeavingRelay
-            else { return nil }
-            return peer
+        let usable = peers.connectedMembers.filter { other in
+            other != number && peers.path(of: other)?.isDirect == true && !peers.isLeavingRelay(other)
+                && canRelay(other)
         }
         func rank(_ peer: Peer) -> (trouble: Int, preference: Int, delay: Double, number: Int) {
             let preference = configuration.preferredRelays.firstIndex(of: peer.name) ?? Int.max
-            let roundTrip = peer.paths.current.flatMap { peer.paths.statistics(of: $0)?.roundTripTime }
+            let roundTrip = peer.paths.currentRoundTrip
             let isHinted = peer.nodeID.map { hints.contains($0.bytes.leadingUInt64) } ?? false
             let delay =
                 (roundTrip?.seconds ?? 1) * (1 + Double(peer.relayLoad) / 255) + (isHinted || hints.isEmpty ? 0 : 0.05)
@@ -83,7 +81,7 @@ extension Node {
             let trouble = (peer.paths.isInDoubt ? 1 : 0) + (peer.relayLoad == .max ? 1 : 0)
             return (trouble, preference, delay, peer.number)
         }
-        return usable.map(rank).sorted(by: <).map(\.number)
+        return usable.compactMap { peers.look(at: $0, rank) }.sorted(by: <).map(\.number)
     }
 
     func canRelay(_ number: Int) -> Bool {
@@ -115,15 +113,19 @@ extension Node {
     /// A relay came (back): those that had been reached through it, or could not be reached, are tried again.
     mutating func reconnectThroughRelay(_ relay: Int, at now: Instant) {
         guard canRelay(relay) else { return }
-        for peer in peers.all where peer.number != relay && peer.nodeID != nil {
-            if peer.hasSession, peer.paths.current == nil {
-                reconnect(peer.number, at: now)
-            } else if !peer.hasSession, peer.circuits.isEmpty, let message = peer.initiation {
-                openCircuit(to: peer.number, through: relay, carrying: message, at: now)
-            } else if peer.hasSession, peer.paths.lacksStandby {
-                seekCircuits(to: peer.number, at: now)
-            } else if !peer.hasSession, recentPeers.contains(where: { $0.node == peer.nodeID }) {
-                connect(peer.number, at: now)
+        let recent = Set(recentPeers.map(\.node))
+        for number in peers.numbers where number != relay {
+            guard let node = peers.node(of: number) else { continue }
+            if peers.isConnected(number) {
+                if peers.path(of: number) == nil {
+                    reconnect(number, at: now)
+                } else if peers.look(at: number, { $0.paths.lacksStandby }) == true {
+                    seekCircuits(to: number, at: now)
+                }
+            } else if let message = peers.look(at: number, { $0.circuits.isEmpty ? $0.initiation : nil }) ?? nil {
+                openCircuit(to: number, through: relay, carrying: message, at: now)
+            } else if recent.contains(node) {
+                connect(number, at: now)
             }
         }
     }

@@ -297,7 +297,7 @@ extension Node {
         searchEvidence[number] = nil
         removeEar(number)
         peers.remove(number)
-        areTablesStale = true
+        forgetInTables(number)
         areRoutesStale = true
     }
 

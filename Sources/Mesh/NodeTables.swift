@@ -57,7 +57,17 @@ extension Node {
             } else if let entry = peers[number].map(makeEntry) {
                 peers[number]?.entry = entry
                 entries.append(entry)
+                noteReach(of: number)
+                notePlaces(of: number, entry.endpoints)
             }
+        }
+        if areCircuitsStale {
+            publishedCircuits = CircuitTable(circuitEntries)
+            areCircuitsStale = false
+        }
+        if arePlacesStale {
+            publishedPlaces = Set(peerPlaces.values.flatMap(\.self))
+            arePlacesStale = false
         }
         var live: [Tables.Session] = []
         sessions.forEach { _, slot in
@@ -67,8 +77,8 @@ extension Node {
         actions.insert(
             .publish(
                 Tables(
-                    generation: generation, peers: entries, sessions: live, circuits: circuitEntries, routes: routes,
-                    handshakeMACs: responder.macs)),
+                    generation: generation, peers: entries, sessions: live, circuits: publishedCircuits,
+                    endpoints: publishedPlaces, routes: routes, handshakeMACs: responder.macs)),
             at: 0)
     }
 
@@ -95,34 +105,61 @@ extension Node {
         }
     }
 
-    var circuitEntries: [CircuitEntry] {
+    /// Where frames of a peer's circuits come from and go to may have changed.
+    private mutating func noteReach(of number: Int) {
+        var reach: CircuitReach?
+        if case .direct(let endpoint)? = peers.path(of: number) {
+            reach = CircuitReach(
+                endpoint: endpoint, localAddress: peers.localAddress(of: number),
+                others: peers[number]?.paths.heardEndpoints.filter { $0 != endpoint } ?? [])
+        }
+        guard reach != circuitReaches[number] else { return }
+        circuitReaches[number] = reach
+        areCircuitsStale = true
+    }
+
+    private mutating func notePlaces(of number: Int, _ places: [Endpoint]) {
+        guard peerPlaces[number, default: []] != places else { return }
+        peerPlaces[number] = places.isEmpty ? nil : places
+        arePlacesStale = true
+    }
+
+    /// A peer is gone, and with it what the tables said of it.
+    mutating func forgetInTables(_ number: Int) {
+        if peerPlaces.removeValue(forKey: number) != nil { arePlacesStale = true }
+        if circuitReaches.removeValue(forKey: number) != nil { areCircuitsStale = true }
+        areTablesStale = true
+    }
+
+    private var circuitEntries: [CircuitEntry] {
         var entries: [CircuitEntry] = []
         circuits.forEach { identifier, slot in
-            guard case .local(let circuit) = slot, case .direct(let endpoint)? = peers.path(of: circuit.relay)
-            else { return }
-            let others = otherSources(of: circuit.relay, than: endpoint)
-            entries.append(CircuitEntry(id: identifier, source: endpoint, otherSources: others, role: .end))
+            guard case .local(let circuit) = slot, let reach = circuitReaches[circuit.relay] else { return }
+            entries.append(
+                CircuitEntry(id: identifier, source: reach.endpoint, otherSources: reach.others, role: .end))
         }
-        for circuit in relay.all {
-            for leg in [circuit.opener, circuit.target] {
-                guard let (from, to) = circuit.legs(from: leg.relayID), let replyID = to.replyID,
-                    let meter = relay.meters[from.peer],
-                    case .direct(let source)? = peers.path(of: from.peer),
-                    case .direct(let target)? = peers.path(of: to.peer)
+        relay.forEach { circuit in
+            for (from, to) in [(circuit.opener, circuit.target), (circuit.target, circuit.opener)] {
+                guard let replyID = to.replyID, let meter = relay.meters[from.peer],
+                    let source = circuitReaches[from.peer], let target = circuitReaches[to.peer]
                 else { continue }
-                let next = Destination(target, localAddress: peers.localAddress(of: to.peer), circuit: replyID)
-                let others = otherSources(of: from.peer, than: source)
+                let next = Destination(target.endpoint, localAddress: target.localAddress, circuit: replyID)
                 entries.append(
                     CircuitEntry(
-                        id: leg.relayID, source: source, otherSources: others, role: .relay(to: next, meter: meter)))
+                        id: from.relayID, source: source.endpoint, otherSources: source.others,
+                        role: .relay(to: next, meter: meter)))
             }
         }
         return entries
     }
+}
 
-    /// Each side chooses for itself which way it sends: a member with two addresses may send frames from one while we send
-    /// to the other.
-    private func otherSources(of number: Int, than source: Endpoint) -> [Endpoint] {
-        peers[number]?.paths.heardEndpoints.filter { $0 != source } ?? []
-    }
+/// Where a peer's frames come from and go to.
+struct CircuitReach: Equatable, Sendable {
+    /// Of the path that packets to it take.
+    var endpoint: Endpoint
+    var localAddress: IPAddress?
+    /// Each side chooses for itself which way it sends: a peer with two addresses may send frames from one while we send to
+    /// the other.
+    var others: [Endpoint]
 }

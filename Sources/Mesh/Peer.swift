@@ -76,6 +76,8 @@ struct Peer {
     var carriedCircuitCount = 0
     /// What the peer may make us do. Enough for a directory of thousands at once; a flood ends at a small part of a core.
     var work = TokenBucket(rate: 500, burst: 4000, now: .zero)
+    /// It is told of news until then.
+    var newsWantedUntil = Instant.zero
     /// Records that were refused: each may make us settle anew who counts. Who sends too many is not listened to for a while.
     var refusals = TokenBucket(rate: 10, burst: 200, now: .zero)
     var recordsIgnoredUntil = Instant.zero

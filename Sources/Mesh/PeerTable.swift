@@ -93,6 +93,7 @@ extension PeerTable {
 
     func contains(_ number: Int) -> Bool { holds(number) }
     func isConnected(_ number: Int) -> Bool { holds(number) && slots[number].peer!.sending != nil }
+    func isLeavingRelay(_ number: Int) -> Bool { holds(number) && slots[number].peer!.isLeavingRelay }
     func isAnchor(_ number: Int) -> Bool { holds(number) && slots[number].peer!.isAnchor }
     func node(of number: Int) -> NodeID? {
         guard holds(number), case .node(let node) = slots[number].peer!.role else { return nil }
@@ -106,6 +107,10 @@ extension PeerTable {
 
     func path(of number: Int) -> Path? { holds(number) ? slots[number].peer!.paths.current : nil }
     func endpoint(of number: Int) -> Endpoint? { holds(number) ? slots[number].peer!.lastEndpoint : nil }
+    func wantsNews(_ number: Int, at now: Instant) -> Bool {
+        holds(number) && slots[number].peer!.newsWantedUntil > now
+    }
+
     func localAddress(of number: Int) -> IPAddress? { holds(number) ? slots[number].peer!.localAddress : nil }
     func entry(of number: Int) -> PeerEntry? { holds(number) ? slots[number].peer!.entry : nil }
 
@@ -130,9 +135,28 @@ extension PeerTable {
     ) -> (outcome: Outcome?, deadline: Instant?)? {
         guard holds(number) else { return nil }
         if !isKnownUniquelyReferenced(&slots[number]) { slots[number] = Slot(slots[number].peer) }
-        let slot = slots[number]
-        let outcome = try? body(&slot.peer!.tunnel)
-        return (outcome, slot.peer!.tunnel.nextDeadline)
+        return Self.update(&slots[number].peer!.tunnel, body)
+    }
+
+    /// In place: to ask the peer's own tunnel for its deadline would copy it.
+    private static func update<Outcome>(
+        _ tunnel: inout Tunnel, _ body: (inout Tunnel) throws(NoiseError) -> Outcome
+    ) -> (outcome: Outcome?, deadline: Instant?) {
+        let outcome = try? body(&tunnel)
+        return (outcome, tunnel.nextDeadline)
+    }
+
+    /// What `body` finds in a peer, of which no more is copied than it takes. `nil` when there is no such peer.
+    @inline(__always)
+    func look<Outcome>(at number: Int, _ body: (Peer) -> Outcome) -> Outcome? {
+        holds(number) ? body(slots[number].peer!) : nil
+    }
+
+    /// Works on a peer in place. `nil` when there is no such peer.
+    mutating func update<Outcome>(_ number: Int, _ body: (inout Peer) -> Outcome) -> Outcome? {
+        guard holds(number) else { return nil }
+        if !isKnownUniquelyReferenced(&slots[number]) { slots[number] = Slot(slots[number].peer) }
+        return body(&slots[number].peer!)
     }
 
     private func holds(_ number: Int) -> Bool { slots.indices.contains(number) && !slots[number].isEmpty }

@@ -172,6 +172,11 @@ package struct RelayServer: Sendable {
             .compactMap { close($0.opener.relayID, by: nil) }
     }
 
+    /// All circuits, in no order.
+    package func forEach(_ body: (Circuit) -> Void) {
+        for circuit in circuits.values { body(circuit) }
+    }
+
     /// All circuits, in the order of the openers' identifiers.
     package var all: [Circuit] {
         circuits.values.sorted { $0.opener.relayID < $1.opener.relayID }

@@ -1,31 +1,38 @@
 /// Children's deadlines, earliest first; ties in the order they were set.
 ///
-/// An indexed binary heap: setting, moving and removing one key cost O(log n).
+/// An indexed binary heap: setting, moving and removing one key cost O(log n). Everything is inlinable, for unspecialised each
+/// call would cost several times as much.
 package struct Deadlines<Key: Hashable & Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var deadline: Instant
-        var order: UInt64
-        var key: Key
+    @usableFromInline struct Entry: Sendable {
+        @usableFromInline var deadline: Instant
+        @usableFromInline var order: UInt64
+        @usableFromInline var key: Key
 
-        func isBefore(_ other: Entry) -> Bool { (deadline, order) < (other.deadline, other.order) }
+        @inlinable init(deadline: Instant, order: UInt64, key: Key) {
+            self.deadline = deadline
+            self.order = order
+            self.key = key
+        }
+
+        @inlinable func isBefore(_ other: Entry) -> Bool { (deadline, order) < (other.deadline, other.order) }
     }
 
-    private var heap: [Entry] = []
-    private var positions: [Key: Int] = [:]
-    private var nextOrder: UInt64 = 0
+    @usableFromInline var heap: [Entry] = []
+    @usableFromInline var positions: [Key: Int] = [:]
+    @usableFromInline var nextOrder: UInt64 = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var isEmpty: Bool { heap.isEmpty }
-    package var count: Int { heap.count }
-    package var earliest: Instant? { heap.first?.deadline }
+    @inlinable package var isEmpty: Bool { heap.isEmpty }
+    @inlinable package var count: Int { heap.count }
+    @inlinable package var earliest: Instant? { heap.first?.deadline }
 
-    package func deadline(of key: Key) -> Instant? {
+    @inlinable package func deadline(of key: Key) -> Instant? {
         positions[key].map { heap[$0].deadline }
     }
 
     /// Sets, moves, or with `nil` removes the deadline of `key`.
-    package mutating func set(_ deadline: Instant?, for key: Key) {
+    @inlinable package mutating func set(_ deadline: Instant?, for key: Key) {
         guard let deadline else {
             remove(key)
             return
@@ -43,13 +50,13 @@ package struct Deadlines<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Takes the earliest key whose deadline is not after `now`.
-    package mutating func popExpired(at now: Instant) -> Key? {
+    @inlinable package mutating func popExpired(at now: Instant) -> Key? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         remove(first.key)
         return first.key
     }
 
-    package mutating func remove(_ key: Key) {
+    @inlinable package mutating func remove(_ key: Key) {
         guard let position = positions.removeValue(forKey: key) else { return }
         let last = heap.removeLast()
         guard position < heap.count else { return }
@@ -58,17 +65,17 @@ package struct Deadlines<Key: Hashable & Sendable>: Sendable {
         restore(at: position)
     }
 
-    private mutating func takeOrder() -> UInt64 {
+    @inlinable mutating func takeOrder() -> UInt64 {
         defer { nextOrder += 1 }
         return nextOrder
     }
 
-    private mutating func restore(at position: Int) {
+    @inlinable mutating func restore(at position: Int) {
         siftUp(from: position)
         siftDown(from: position)
     }
 
-    private mutating func siftUp(from start: Int) {
+    @inlinable mutating func siftUp(from start: Int) {
         var child = start
         while child > 0 {
             let parent = (child - 1) / 2
@@ -78,7 +85,7 @@ package struct Deadlines<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    private mutating func siftDown(from start: Int) {
+    @inlinable mutating func siftDown(from start: Int) {
         var parent = start
         while true {
             var first = parent
@@ -92,7 +99,7 @@ package struct Deadlines<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    private mutating func exchange(_ left: Int, _ right: Int) {
+    @inlinable mutating func exchange(_ left: Int, _ right: Int) {
         heap.swapAt(left, right)
         positions[heap[left].key] = left
         positions[heap[right].key] = right

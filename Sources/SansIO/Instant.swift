@@ -11,7 +11,7 @@ package struct Instant: Hashable, Comparable, Sendable {
     package static let zero = Instant(nanoseconds: 0)
     package static let distantFuture = Instant(nanoseconds: .max)
 
-    package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+    @inlinable package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// Saturates at `zero` and `distantFuture`.
     package static func + (instant: Instant, duration: Duration) -> Instant {

@@ -43,11 +43,12 @@ extension Simulation {
     }
 
     /// Finds peers whose path changed oftener than `limitPerMinute` in any minute since a moment. The most changes in a minute.
-    /// What a denied host tries, and fails at, again and again does not count.
+    /// What a denied host tries, and fails at, again and again does not count; several such are one stranger by name.
     package func checkOscillation(since start: Instant, limitPerMinute: Int) -> Int {
         var most = 0
+        let members = Set(hosts.filter { denied[$0.index] == nil }.map(\.name))
         for host in hosts where denied[host.index] == nil {
-            for (peer, changes) in host.pathChanges(since: start) {
+            for (peer, changes) in host.pathChanges(since: start) where members.contains(peer) {
                 let busiest = changes.map { first in
                     changes.count { (first...first + .seconds(60)).contains($0) }
                 }

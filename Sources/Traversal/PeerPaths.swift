@@ -95,6 +95,7 @@ package struct PeerPaths: Sendable {
         }
     }
 
+    package var currentRoundTrip: Duration? { current.flatMap { knownPath($0)?.measure.roundTripTime } }
     package var knownPathCount: Int { known.count }
 
     /// Where every packet goes as well, while it is in doubt whether the current path leads to the peer.

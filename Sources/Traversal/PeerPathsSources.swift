@@ -1,4 +1,4 @@
-import SansIO
+package import SansIO
 package import Wire
 
 // Where a peer sends from.
@@ -7,6 +7,15 @@ extension PeerPaths {
     private static let heardLimit = 4
 
     package func hasHeard(along path: Path) -> Bool { knownPath(path)?.lastHeard != nil }
+
+    /// As `heard`, when nothing else follows from it: `path` is in use and has been heard before. `false`: nothing was done.
+    package mutating func heardAgain(along path: Path, at now: Instant) -> Bool {
+        guard path == current, let index = known.firstIndex(where: { $0.path == path }),
+            known[index].lastHeard != nil
+        else { return false }
+        known[index].lastHeard = now
+        return true
+    }
 
     /// The endpoints that authenticated packets of the peer have come from, those heard last first.
     package var heardEndpoints: [Endpoint] {

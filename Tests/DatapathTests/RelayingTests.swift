@@ -95,6 +95,12 @@ struct RelayingTests {
         #expect(relay.receive(frame, from: second, at: now).trains.count == 1)
         #expect(relay.receive(frame, from: TestSession.relay, at: now).trains.isEmpty)
         #expect(relay.inboundDrops[.wrongCircuitSource] == 1)
+
+        var path = PlainPath()
+        path.tables = Tables(generation: 1, circuits: [circuit])
+        let outcomes = [TestSession.endpoint1, second, TestSession.relay].map { path.receive(frame, from: $0, at: now) }
+        #expect(outcomes.map(\.datagrams.count) == [1, 1, 0])
+        #expect(path.drops[.wrongCircuitSource] == 1)
     }
 
     @Test func `what is relayed counts for the member that sends it, and what goes beyond a rate is dropped`() {

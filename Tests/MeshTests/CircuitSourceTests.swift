@@ -18,8 +18,8 @@ import Wire
             guard let number = node.peers.all.first(where: { $0.name == peer })?.number else { return }
             node.publishIfStale()
             node.heard(from: number, along: .direct(endpoint), at: now)
-            #expect(node.areTablesStale, "the packet threads are told")
-            circuits = node.circuitEntries
+            node.publishIfStale()
+            circuits = node.publishedCircuits.all
         }
         return circuits
     }
