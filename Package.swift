@@ -15,12 +15,26 @@ let settings: [SwiftSetting] = [
 /// `Wire` alone may define types that store a span (docs/decisions/0002-lifetimes.md).
 let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 
+/// What runs seldom is built for size, so that the agent stays small; what runs for every packet, every name or thousands of
+/// services is built for speed (docs/decisions/0019-program-size.md).
+let cold: Set = [
+    "Agent", "Arguments", "Configuration", "Console", "Containers", "ControlAPI", "HostNames", "Identity", "JSON",
+    "Netlink", "PortMapping", "STUN", "ServiceSources", "Store", "Streams", "TLS", "YAML",
+]
+let forSize = SwiftSetting.unsafeFlags(["-Osize"], .when(configuration: .release))
+
+/// The toolchain's own linker packs the addresses that are settled at start into a fortieth.
+let packed = LinkerSetting.unsafeFlags(
+    ["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"], .when(configuration: .release))
+
 func source(_ name: String, _ dependencies: [Target.Dependency] = [], extra: [SwiftSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings + extra)
+    .target(
+        name: name, dependencies: dependencies,
+        swiftSettings: settings + extra + (cold.contains(name) ? [forSize] : []))
 }
 
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings, linkerSettings: [packed])
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
