@@ -9,7 +9,7 @@ extension Meshctl {
     /// Takes the mesh off the host, then the agent.
     func down() throws(Failure) {
         let deadline = SystemClock.now + .seconds(invocation.seconds("timeout") ?? 15)
-        var process = try takeAway(until: deadline)
+        var process = try takeAwayUnlessDying(until: deadline)
         if process == nil { process = try takeAwayAfterStart(until: deadline) }
         guard let process else {
             if usesUnit { try disableUnit() }
@@ -21,6 +21,21 @@ extension Meshctl {
             try AgentProcess.end(process, until: deadline)
         }
         output.show(["wasUp": true], ["The mesh is off this host. 'meshctl up' brings it back."])
+    }
+
+    /// As `takeAway`; an agent that was just killed may still accept a connection and end without an answer, which is as if none
+    /// ran.
+    private func takeAwayUnlessDying(until deadline: Instant) throws(Failure) -> pid_t? {
+        do throws(Failure) {
+            return try takeAway(until: deadline)
+        } catch {
+            guard error.code == .unreachable else { throw error }
+            while try isAgentListening() {
+                guard SystemClock.now < deadline else { throw error }
+                AgentProcess.sleep(.milliseconds(50))
+            }
+            return nil
+        }
     }
 
     /// Has the agent undo what it did to the host. Returns its process, `nil` if none runs.
