@@ -1,4 +1,5 @@
 package import ControlAPI
+import Glibc
 package import Wire
 
 /// Two nodes that are to find the best way to each other, and public nodes that relay; every one behind a line of its own.
@@ -114,7 +115,8 @@ package final class Duo {
         }
     }
 
-    /// Creates the mesh on the first relay and joins the others; returns when each side reaches every relay directly.
+    /// Creates the mesh on the first relay and joins the others; returns when each side reaches every relay directly and has heard of
+    /// the other side, so that a single packet has somewhere to go.
     package func join() throws(LabError) {
         guard let first = relays.first, let token = try first.node.up().token?.token else {
             throw .unexpected("meshctl up printed no token")
@@ -128,6 +130,14 @@ package final class Duo {
                 return relays.allSatisfy { reached.contains($0.name) }
             }
         }
+        for (side, other) in [(left, right), (right, left)] {
+            try wait(for: "word of \(other.host.label) on \(side.host.label)", within: .seconds(30)) {
+                () throws(LabError) in
+                try side.node.peers().contains { $0.name == other.host.label }
+            }
+        }
+        // Routes to nodes that are heard of together are settled together, 20 ms later.
+        usleep(100_000)
     }
 
     /// The path by which the left side reaches the right one.

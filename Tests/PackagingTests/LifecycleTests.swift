@@ -22,7 +22,8 @@ struct LifecycleTests {
             print("meshctl up to the first answered container packet: \(duration)")
             #expect(duration <= .seconds(2))
             try site.alphaContainer.ping(site.beta.meshAddress(of: site.betaContainer))
-            #expect(try site.alpha.daemonStatus("Threads") == "5", "main, control, outbound, inbound, streams")
+            let threads = "main, control, outbound, inbound, streams, names, sources of services"
+            #expect(try site.alpha.daemonStatus("Threads") == "7", "\(threads)")
             try site.alpha.host.ping(site.beta.meshAddress(of: site.betaContainer))
         }
     }
